@@ -1,0 +1,27 @@
+// SEAM 2: infrastructure as code. A stack holds what is static of a job: queues, roles, network, VM template, alarms.
+
+export interface Stack {
+  /** What `up` would do. Changes nothing. */
+  preview(spec: StackSpec): Promise<readonly StackChange[]>
+  /** Idempotent. Safe to repeat after a crash. */
+  up(spec: StackSpec): Promise<Deployment>
+  /** Removes all that `up` made, until nothing billable is left. Idempotent. */
+  down(spec: StackSpec): Promise<void>
+}
+
+export interface StackSpec {
+  readonly jobId: string
+  readonly queueName: string
+  readonly region?: string
+  readonly leaseSeconds: number
+}
+
+export interface StackChange {
+  readonly action: 'create' | 'update' | 'delete'
+  readonly resource: string
+}
+
+export interface Deployment {
+  /** Names and addresses by purpose, e.g. `task queue` → its URL. For people. */
+  readonly outputs: Readonly<Record<string, string>>
+}
