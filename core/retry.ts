@@ -67,7 +67,11 @@ function retryIf(wanted: boolean | undefined, end: AttemptEnd, policy: RetryPoli
 function failed(end: AttemptEnd, policy: RetryPolicy, reason: string): Decision {
   const failures = (end.message.failures ?? 0) + 1
   if (failures >= policy.maxAttempts) {
-    return { kind: 'dead', letter: { ...next(end, reason), failures }, reason: `${failures} failed attempts; last: ${reason}` }
+    return {
+      kind: 'dead',
+      letter: { ...next(end, reason), failures },
+      reason: `${failures} failed attempts; last: ${reason}`,
+    }
   }
   return { kind: 'again', successor: { ...next(end, reason), failures }, delaySeconds: failureDelaySeconds(failures) }
 }
@@ -82,7 +86,12 @@ function interrupted(end: AttemptEnd, policy: RetryPolicy, reason: InterruptReas
 
 function next({ message, checkpoint, at, instance }: AttemptEnd, reason: string): TaskMessage {
   const attempt = attemptOf(message)
-  const note: AttemptNote = { attempt, reason: reason.slice(0, MAX_REASON_CHARS), at, ...(instance === undefined ? undefined : { instance }) }
+  const note: AttemptNote = {
+    attempt,
+    reason: reason.slice(0, MAX_REASON_CHARS),
+    at,
+    ...(instance === undefined ? undefined : { instance }),
+  }
   const { not_before: _, ...rest } = message
   return {
     ...rest,

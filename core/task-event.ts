@@ -72,27 +72,27 @@ export function parseEvent(raw: string): TaskEvent | undefined {
   const origin: Origin = {
     timestamp,
     hostname,
-    ...(typeof fields['instance_id'] === 'string' ? { instanceId: vmId(fields['instance_id']) } : undefined),
-    ...(typeof fields['event_id'] === 'string' ? { eventId: fields['event_id'] } : undefined),
+    ...(typeof fields.instance_id === 'string' ? { instanceId: vmId(fields.instance_id) } : undefined),
+    ...(typeof fields.event_id === 'string' ? { eventId: fields.event_id } : undefined),
   }
   if (type === 'keep_alive' || type === 'spot_termination') return { ...origin, kind: type }
   if (type === 'non_fatal_exception' || type === 'fatal_exception') {
-    return { ...origin, kind: type, exception: String(fields['exception']) }
+    return { ...origin, kind: type, exception: String(fields.exception) }
   }
   const outcome = parseOutcome(type, fields)
-  const id = fields['task_id']
+  const id = fields.task_id
   if (outcome === undefined || typeof id !== 'string' || id === '') return undefined
   return {
     ...origin,
     kind: 'attempt',
     taskId: taskId(id),
-    attempt: numberOr(fields['attempt'], 1),
-    retry: typeof fields['retry'] === 'boolean' ? fields['retry'] : null,
+    attempt: numberOr(fields.attempt, 1),
+    retry: typeof fields.retry === 'boolean' ? fields.retry : null,
     outcome,
-    elapsedSeconds: numberOr(fields['elapsed_time'], 0),
-    ...(typeof fields['dead_letter'] === 'string' ? { deadLetter: fields['dead_letter'] } : undefined),
-    ...(typeof fields['cpu_seconds'] === 'number' ? { cpuSeconds: fields['cpu_seconds'] } : undefined),
-    ...(typeof fields['max_rss_bytes'] === 'number' ? { maxRssBytes: fields['max_rss_bytes'] } : undefined),
+    elapsedSeconds: numberOr(fields.elapsed_time, 0),
+    ...(typeof fields.dead_letter === 'string' ? { deadLetter: fields.dead_letter } : undefined),
+    ...(typeof fields.cpu_seconds === 'number' ? { cpuSeconds: fields.cpu_seconds } : undefined),
+    ...(typeof fields.max_rss_bytes === 'number' ? { maxRssBytes: fields.max_rss_bytes } : undefined),
   }
 }
 
@@ -127,15 +127,15 @@ function outcomeFields(outcome: Outcome): object {
 function parseOutcome(type: string, fields: Fields): Outcome | undefined {
   switch (type) {
     case EVENT_TYPE.completed:
-      return { kind: 'completed', retry: fields['retry'] === true, result: fields['result'] ?? null }
+      return { kind: 'completed', retry: fields.retry === true, result: fields.result ?? null }
     case EVENT_TYPE.exception:
-      return { kind: 'exception', exception: typeof fields['exception'] === 'string' ? fields['exception'] : '' }
+      return { kind: 'exception', exception: typeof fields.exception === 'string' ? fields.exception : '' }
     case EVENT_TYPE.timed_out:
       return { kind: 'timed_out' }
     case EVENT_TYPE.exited:
-      return { kind: 'exited', exitCode: typeof fields['exit_code'] === 'number' ? fields['exit_code'] : undefined }
+      return { kind: 'exited', exitCode: typeof fields.exit_code === 'number' ? fields.exit_code : undefined }
     case EVENT_TYPE.interrupted: {
-      const reason: InterruptReason = fields['reason'] === 'shutdown' ? 'shutdown' : 'preempted'
+      const reason: InterruptReason = fields.reason === 'shutdown' ? 'shutdown' : 'preempted'
       return { kind: 'interrupted', reason }
     }
     default:

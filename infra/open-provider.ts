@@ -57,7 +57,9 @@ export async function openStack(name: ProviderName, settings: ProviderSettings):
 async function loadAdapter(name: ProviderName): Promise<Adapter> {
   const load = ADAPTERS[name]
   if (load === undefined) {
-    throw new UserError(`Provider "${name}" is not available in this version. Available: ${Object.keys(ADAPTERS).join(', ')}.`)
+    throw new UserError(
+      `Provider "${name}" is not available in this version. Available: ${Object.keys(ADAPTERS).join(', ')}.`,
+    )
   }
   return load()
 }
