@@ -1,0 +1,58 @@
+// `npm test`: runs the test files (all, or those under the paths given), names what was skipped and why, ends with the count.
+import { globSync } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { run } from 'node:test'
+import { formatFailure, TestTally } from './test-tally.ts'
+
+const FILES_AT_ONCE = 2 // the tests start real VMs and agents: more at once would only measure the scheduler
+const FILE_LIMIT_MS = 5 * 60_000
+const RUN_LIMIT_MS = 20 * 60_000 // far above the usual; a hanging test must not hold a CI machine
+
+const ci = process.env.CI === 'true'
+const files = findTestFiles(process.argv.slice(2))
+if (files.length === 0) {
+  console.error(`No test file matches ${process.argv.slice(2).join(' ')}. Give paths such as test/core.`)
+  process.exit(2)
+}
+
+const tally = new TestTally()
+const startedAtMs = Date.now()
+const tests = run({
+  files,
+  concurrency: FILES_AT_ONCE,
+  timeout: FILE_LIMIT_MS,
+  signal: AbortSignal.timeout(RUN_LIMIT_MS),
+})
+tests.on('test:pass', event => tally.pass(event))
+tests.on('test:fail', event => {
+  if (tally.fail(event)) console.log(formatFailure(event, relativeName(event.file)))
+})
+tests.on('test:summary', ({ file, counts, duration_ms: ms, success }) => {
+  if (file === undefined) return // the summary of the whole run; the count below is ours
+  console.log(`${success ? 'ok  ' : 'FAIL'} ${relativeName(file)} (${counts.tests} tests, ${(ms / 1000).toFixed(1)} s)`)
+})
+tests.on('test:stderr', ({ message }) => process.stderr.write(message))
+tests.on('test:stdout', ({ message }) => process.stdout.write(message))
+for await (const _ of tests) {
+  // Reading drives the run; the handlers above see every event.
+}
+
+for (const skip of tally.skips) console.log(`skipped: ${relativeName(skip.file)}: ${skip.name} — ${skip.reason}`)
+if (ci && tally.skips.length > 0)
+  console.log('With CI=true a skipped test fails the run: give the machine what it lacks.')
+console.log(`${files.length} files, ${((Date.now() - startedAtMs) / 1000).toFixed(0)} s`)
+console.log(tally.line())
+process.exitCode = tally.failedCount > 0 || tally.passedCount === 0 || (ci && tally.skips.length > 0) ? 1 : 0
+
+function findTestFiles(paths: readonly string[]): string[] {
+  const all = globSync('test/**/*.test.ts').toSorted()
+  return paths.length === 0 ? all : all.filter(file => paths.some(path => file === path || isUnder(file, path)))
+}
+
+function isUnder(file: string, folder: string): boolean {
+  return file.startsWith(folder.replace(/[/\\]*$/, sep))
+}
+
+function relativeName(file: string | undefined): string {
+  return file === undefined ? '?' : relative(process.cwd(), file)
+}
