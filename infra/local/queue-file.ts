@@ -1,0 +1,214 @@
+// One SQLite file shared by many processes: opening, short write transactions, and errors as sentences. Knows no messages.
+//
+// WAL with synchronous=NORMAL: a kill -9 of any process at any instant loses nothing that was committed. A crash of the
+// operating system or a power cut may lose the last moments, never the file.
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { systemClock } from '../../core/clock.ts'
+import { UserError } from '../../core/errors.ts'
+import { SCHEMA, SCHEMA_VERSION, SQL } from './queue-schema.ts'
+
+const LOCK_WAIT_MS = 30_000 // far longer than any transaction of ours
+const SQLITE_WAIT_MS = 4 // SQLite waits by sleeping, which stops the whole process: after this we wait ourselves
+const LONGEST_RETRY_MS = 8
+const TURN_MS = 10 // transactions are synchronous; signals and timers get their turn at least this often
+const CHECK_MOVED_MS = 500
+const WAL_PAGES = 4000 // 16 MB between checkpoints
+const WAL_LIMIT_BYTES = 64_000_000 // with several writers no checkpoint may ever reach the end; then one is forced
+const WRITES_PER_WAL_CHECK = 64
+
+export class QueueFile {
+  readonly path: string
+  #db: DatabaseSync | undefined
+  #statements = new Map<string, StatementSync>()
+  #inode = 0
+  #movedCheckAtMs = 0
+  #writeCount = 0
+  #turnAtMs = performance.now()
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** Reads outside of a transaction; undefined if there is no such file. Takes no lock. */
+  async read<Result>(work: (file: QueueFile) => Result): Promise<Result | undefined> {
+    return this.#retry(() => (this.#open({ create: false }) ? work(this) : undefined))
+  }
+
+  /**
+   * Runs `work` in one write transaction; undefined if there is no such file and `create` is false. Everything or nothing
+   * of it happens. Waits for other processes without blocking this one; returns undefined when `signal` aborts the wait.
+   */
+  async write<Result>(
+    work: (file: QueueFile) => Result,
+    { create, signal }: { readonly create: boolean; readonly signal?: AbortSignal | undefined },
+  ): Promise<Result | undefined> {
+    const result = await this.#retry(() => (this.#open({ create }) ? this.#transaction(work) : undefined), signal)
+    if (++this.#writeCount % WRITES_PER_WAL_CHECK === 0) this.#boundWal()
+    return result
+  }
+
+  /** A prepared statement that answers rows as arrays. Only inside `read` and `write`. */
+  prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#opened().prepare(sql)
+      statement.setReturnArrays(true)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  exec(sql: string): void {
+    this.#opened().exec(sql)
+  }
+
+  /** Gives unused space back to the disk, unless somebody is busy with the file. */
+  shrink(): void {
+    try {
+      this.#db?.exec('VACUUM; PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch (error) {
+      if (!isBusy(error)) throw this.#sentence(error)
+    }
+  }
+
+  close(): void {
+    const db = this.#db
+    this.#db = undefined
+    this.#statements.clear()
+    db?.close()
+  }
+
+  async #retry<Result>(attempt: () => Result, signal?: AbortSignal): Promise<Result | undefined> {
+    const now = performance.now()
+    if (now - this.#turnAtMs > TURN_MS) {
+      await nextTurn()
+      this.#turnAtMs = performance.now()
+    }
+    for (;;) {
+      if (signal?.aborted) return undefined
+      try {
+        return attempt()
+      } catch (error) {
+        if (!isBusy(error) || performance.now() - now > LOCK_WAIT_MS) throw this.#sentence(error)
+      }
+      await systemClock.sleep(1 + Math.random() * LONGEST_RETRY_MS, signal)
+      this.#turnAtMs = performance.now()
+    }
+  }
+
+  #transaction<Result>(work: (file: QueueFile) => Result): Result {
+    const db = this.#opened()
+    this.prepare(SQL.begin).run()
+    try {
+      const result = work(this)
+      this.prepare(SQL.commit).run()
+      return result
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #opened(): DatabaseSync {
+    if (this.#db === undefined) throw new Error(`Queue file ${this.path} is closed. This is a bug in Cloud Tasks.`)
+    return this.#db
+  }
+
+  #open({ create }: { readonly create: boolean }): boolean {
+    if (this.#db !== undefined && this.#moved()) this.close()
+    if (this.#db !== undefined) return true
+    if (!create && !existsSync(this.path)) return false
+    mkdirSync(dirname(this.path), { recursive: true })
+    const db = new DatabaseSync(this.path, { timeout: SQLITE_WAIT_MS })
+    try {
+      prepareFile(db, this.path)
+      this.#inode = statSync(this.path).ino
+    } catch (error) {
+      db.close()
+      throw error
+    }
+    this.#db = db
+    this.#movedCheckAtMs = performance.now()
+    return true
+  }
+
+  /** Somebody deleted the folder under us: what we would write into the nameless file nobody would ever read. */
+  #moved(): boolean {
+    const now = performance.now()
+    if (now - this.#movedCheckAtMs < CHECK_MOVED_MS) return false
+    this.#movedCheckAtMs = now
+    return statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#inode
+  }
+
+  #boundWal(): void {
+    const wal = statSync(`${this.path}-wal`, { throwIfNoEntry: false })
+    if (wal === undefined || wal.size < WAL_LIMIT_BYTES || this.#db === undefined) return
+    this.#db.exec('PRAGMA busy_timeout = 500') // has to catch one instant in which nobody writes
+    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)') // answers busy as a value
+    this.#db.exec(`PRAGMA busy_timeout = ${SQLITE_WAIT_MS}`)
+  }
+
+  #sentence(error: unknown): unknown {
+    const reason = sqliteReason(error)
+    return reason === undefined ? error : new UserError(`Queue file ${this.path} ${reason}`, { cause: error })
+  }
+}
+
+function prepareFile(db: DatabaseSync, path: string): void {
+  const version = db.prepare('PRAGMA user_version').get()?.user_version
+  if (typeof version === 'number' && version > SCHEMA_VERSION) {
+    throw new UserError(
+      `Queue file ${path} was written by a newer version of Cloud Tasks (format ${version}, this one reads ${SCHEMA_VERSION}). Update Cloud Tasks or delete the file.`,
+    )
+  }
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`)
+  db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}; PRAGMA cache_size = -16000`)
+  if (version === SCHEMA_VERSION) return
+  db.exec(SQL.begin)
+  try {
+    db.exec(SCHEMA)
+    db.prepare(SQL.firstState).run(Math.floor(Math.random() * 2 ** 44))
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    db.exec(SQL.commit)
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** https://www.sqlite.org/rescode.html; extended codes carry the primary one in the low byte. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined
+  return error.errcode & 0xff
+}
+
+function isBusy(error: unknown): boolean {
+  const code = sqliteCode(error)
+  return code === 5 || code === 6
+}
+
+function sqliteReason(error: unknown): string | undefined {
+  switch (sqliteCode(error)) {
+    case undefined:
+      return undefined
+    case 5:
+    case 6:
+      return `stayed locked for ${LOCK_WAIT_MS / 1000} seconds. End the program that has it open.`
+    case 8:
+      return 'is read-only. Make it and its folder writable, or choose another folder with "local.root".'
+    case 10:
+      return 'cannot be read or written. Check the disk (full, a quota, a file size limit, broken).'
+    case 11:
+    case 26:
+      return 'is damaged or no queue at all. Delete it and load the tasks that are not done again with --continue.'
+    case 13:
+      return 'cannot grow: the disk is full. Free some space; nothing that was accepted is lost.'
+    case 14:
+      return 'cannot be opened. Check that its folder exists and is yours to write.'
+    default:
+      return `failed: ${error instanceof Error ? error.message : String(error)}.`
+  }
+}

@@ -1,0 +1,226 @@
+// The queue seam on one SQLite file. Correct whichever process dies at whatever line: every step is one transaction, and a
+// lease that nobody renews ends by itself.
+import { join } from 'node:path'
+import { systemClock } from '../../core/clock.ts'
+import type { Receipt } from '../../core/ids.ts'
+import {
+  type Delivery,
+  type OutgoingMessage,
+  type Queue,
+  type QueueAdmin,
+  type QueueDepth,
+  type ReceiveOptions,
+  SendError,
+  type Settlement,
+} from '../provider.ts'
+import { type LeaseRun, parseReceipts, runsOf, singleRuns } from './lease-run.ts'
+import { LOCAL_LIMITS } from './limits.ts'
+import { add, insert, promote, readState, revive, takeFront } from './message-store.ts'
+import type { QueueFile } from './queue-file.ts'
+import { SQL } from './queue-schema.ts'
+
+const POLL_MS = 10 // of a queue without messages: one read of one row, no lock
+const MESSAGES_PER_TRANSACTION = 5_000 // about 5 ms, so that others get the write lock in between
+const CHARACTERS_PER_TRANSACTION = 16_000_000
+
+export function queueFilePath(root: string, name: string): string {
+  return join(root, 'queues', `${encodeURIComponent(name)}.sqlite`)
+}
+
+export class LocalQueue implements Queue {
+  readonly name: string
+  readonly admin: QueueAdmin
+  readonly #file: QueueFile
+  readonly #leaseMs: number
+
+  constructor(name: string, file: QueueFile, leaseSeconds: number) {
+    this.name = name
+    this.#file = file
+    this.#leaseMs = Math.min(leaseSeconds, LOCAL_LIMITS.maxLeaseSeconds) * 1000
+    this.admin = new LocalQueueAdmin(file)
+  }
+
+  async send(messages: readonly OutgoingMessage[]): Promise<void> {
+    const { good, bad } = sortOut(messages)
+    for (let start = 0; start < good.length; ) {
+      const chunk = nextChunk(messages, good, start)
+      try {
+        await this.#file.write(file => insert(file, messages, chunk), { create: true })
+      } catch (cause) {
+        // Transactions before this one are committed, this one is not, those after it were not tried.
+        const unsent = [...bad.map(([index]) => index), ...good.slice(start)].sort((a, b) => a - b)
+        const why = cause instanceof Error ? cause.message : String(cause)
+        throw new SendError(`${unsent.length} of ${messages.length} messages were not sent: ${why}`, { unsent, cause })
+      }
+      start += chunk.length
+    }
+    const [first] = bad
+    if (first === undefined) return
+    const also = bad.length === 1 ? '' : ` (and ${bad.length - 1} more)`
+    throw new SendError(`Message ${first[0]}${also} for queue "${this.name}" was not sent: ${first[1]}`, {
+      unsent: bad.map(([index]) => index),
+    })
+  }
+
+  async receive({ maxMessages, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
+    const deadlineMs = systemClock.now() + waitSeconds * 1000
+    const limit = Math.min(maxMessages, LOCAL_LIMITS.maxBatch)
+    while (!signal?.aborted && limit > 0) {
+      const deliveries = await this.#take(limit, signal)
+      if (deliveries.length > 0) return deliveries
+      const leftMs = deadlineMs - systemClock.now()
+      if (leftMs <= 0) break
+      await systemClock.sleep(Math.min(POLL_MS, leftMs), signal)
+    }
+    return []
+  }
+
+  async renew(receipts: readonly Receipt[]): Promise<Settlement> {
+    return this.#settle(receipts, (file, run, nowMs) =>
+      Number(file.prepare(SQL.renew).run(nowMs + this.#leaseMs, run.first, run.last, run.token, nowMs).changes),
+    )
+  }
+
+  async ack(receipts: readonly Receipt[]): Promise<Settlement> {
+    return this.#settle(receipts, (file, run, nowMs) => {
+      const count = Number(file.prepare(SQL.ack).run(run.first, run.last, run.token, nowMs).changes)
+      add(file, { leased: -count })
+      return count
+    })
+  }
+
+  async release(receipts: readonly Receipt[], delaySeconds: number): Promise<Settlement> {
+    const delayMs = Math.min(delaySeconds, LOCAL_LIMITS.maxDelaySeconds) * 1000
+    return this.#settle(receipts, (file, { first, last, token }, nowMs) => {
+      const moved =
+        delayMs > 0
+          ? file.prepare(SQL.releaseLater).run(nowMs + delayMs, first, last, token, nowMs)
+          : file.prepare(SQL.releaseNow).run(first, last, token, nowMs)
+      file.prepare(SQL.ack).run(first, last, token, nowMs)
+      const count = Number(moved.changes)
+      if (delayMs > 0) add(file, { leased: -count, delayed: count, checkAtMs: nowMs + delayMs })
+      else add(file, { leased: -count, ready: count })
+      return count
+    })
+  }
+
+  async #take(limit: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+    const worthIt = await this.#file.read(file => {
+      const state = readState(file)
+      return !state.removed && (state.ready > 0 || state.nextCheckMs <= systemClock.now())
+    })
+    if (!worthIt) return []
+    const taken = await this.#file.write(file => takeFront(file, limit, this.#leaseMs), { create: false, signal })
+    return taken ?? []
+  }
+
+  /** Neighbours are settled by one statement; if one of them is lost, all is rolled back and each goes alone. */
+  async #settle(
+    receipts: readonly Receipt[],
+    apply: (file: QueueFile, run: LeaseRun, nowMs: number) => number,
+  ): Promise<Settlement> {
+    const { leases, malformed } = parseReceipts(receipts)
+    if (leases.length === 0) return { lost: malformed }
+    const runs = runsOf(leases)
+    try {
+      const done = await this.#file.write(
+        file => {
+          const nowMs = systemClock.now()
+          for (const run of runs) if (apply(file, run, nowMs) < run.receipts.length) throw new SomeLost()
+          return true
+        },
+        { create: false },
+      )
+      return { lost: done ? malformed : receipts }
+    } catch (error) {
+      if (!(error instanceof SomeLost)) throw error
+    }
+    const lost = await this.#file.write(
+      file => {
+        const nowMs = systemClock.now()
+        return singleRuns(leases).filter(run => apply(file, run, nowMs) === 0)
+      },
+      { create: false },
+    )
+    return { lost: lost === undefined ? receipts : [...malformed, ...lost.flatMap(run => run.receipts)] }
+  }
+}
+
+class SomeLost extends Error {}
+
+class LocalQueueAdmin implements QueueAdmin {
+  readonly #file: QueueFile
+
+  constructor(file: QueueFile) {
+    this.#file = file
+  }
+
+  async ensure(): Promise<void> {
+    await this.#file.write(file => revive(file), { create: true })
+  }
+
+  async depth(): Promise<QueueDepth | undefined> {
+    const due = await this.#file.read(file => readState(file).nextCheckMs <= systemClock.now())
+    if (due) await this.#file.write(file => promote(file, systemClock.now()), { create: false })
+    return this.#file.read(file => {
+      const { removed, ready, leased, delayed } = readState(file)
+      return removed ? undefined : { ready, leased, delayed, estimated: false }
+    })
+  }
+
+  async purge(): Promise<void> {
+    await this.#empty(false)
+  }
+
+  /**
+   * Marks the queue as removed and leaves an empty file of a few kilobytes: unlinking would split the world between those
+   * who have it open and those who come later, and what the former send would be lost.
+   */
+  async remove(): Promise<void> {
+    await this.#empty(true)
+  }
+
+  async #empty(remove: boolean): Promise<void> {
+    await this.#file.write(
+      file => {
+        const removed = remove || readState(file).removed
+        file.exec(SQL.purge)
+        file.prepare(SQL.empty).run(removed ? 1 : 0)
+      },
+      { create: false },
+    )
+    this.#file.shrink()
+  }
+}
+
+/** Indexes of what can be sent, and of what cannot with the reason. */
+function sortOut(messages: readonly OutgoingMessage[]): { good: number[]; bad: [index: number, why: string][] } {
+  const good: number[] = []
+  const bad: [number, string][] = []
+  for (const [index, { body }] of messages.entries()) {
+    const why = whyUnsendable(body)
+    if (why === undefined) good.push(index)
+    else bad.push([index, why])
+  }
+  return { good, bad }
+}
+
+function whyUnsendable(body: string): string | undefined {
+  if (body.includes('\0')) return 'its body contains U+0000, which a message cannot carry.'
+  if (body.length * MAX_UTF8_BYTES_PER_UNIT <= LOCAL_LIMITS.maxBodyBytes) return undefined
+  const bytes = Buffer.byteLength(body)
+  if (bytes <= LOCAL_LIMITS.maxBodyBytes) return undefined
+  return `its body has ${bytes} bytes and the limit is ${LOCAL_LIMITS.maxBodyBytes}.`
+}
+
+const MAX_UTF8_BYTES_PER_UNIT = 3 // of a UTF-16 code unit
+
+function nextChunk(messages: readonly OutgoingMessage[], good: readonly number[], start: number): readonly number[] {
+  let end = start
+  let characters = 0
+  while (end < good.length && end - start < MESSAGES_PER_TRANSACTION && characters < CHARACTERS_PER_TRANSACTION) {
+    characters += messages[good[end] ?? 0]?.body.length ?? 0
+    end++
+  }
+  return good.slice(start, end)
+}
