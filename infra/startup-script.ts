@@ -1,0 +1,151 @@
+// Renders the script a VM boots with: exported RMS_CLOUD_TASKS_* variables, then the user's own script. The same for every
+// cloud. Names, order and number formats of the first 18 are those of the Python system, whose workers read them too.
+import { UserError } from '../core/errors.ts'
+import type { ProviderName } from './provider.ts'
+
+/** What a VM has to know to work for its job. Absent = not exported. */
+export interface VmEnvironment {
+  readonly provider: ProviderName
+  /** Exported on GCP only. */
+  readonly projectId?: string | undefined
+  readonly jobId: string
+  readonly queueName: string
+  readonly instanceType: string
+  readonly vcpuCount: number
+  readonly memoryGib: number
+  readonly localSsdGib: number
+  readonly bootDiskGib: number
+  readonly spot: boolean | undefined
+  readonly priceUsdPerHour: number
+  readonly tasksPerInstance: number
+  readonly maxRuntimeSeconds: number
+  readonly retryOnExit: boolean | undefined
+  readonly retryOnException: boolean | undefined
+  readonly retryOnTimeout: boolean | undefined
+  readonly keepaliveIntervalSeconds?: number | undefined
+  readonly maxMemoryPerTaskGib?: number | undefined
+  readonly exactlyOnceQueue: boolean
+  readonly leaseSeconds: number
+  readonly maxAttempts: number
+  readonly maxPreemptions?: number | undefined
+  readonly idleShutdownSeconds?: number | undefined
+  readonly maxInstanceLifetimeSeconds?: number | undefined
+  readonly region?: string | undefined
+  /** Full variable names → values, exported last. */
+  readonly extra?: Readonly<Record<string, string>>
+}
+
+export interface StartupScriptParts {
+  readonly environment: VmEnvironment
+  readonly userScript: string
+}
+
+const PREFIX = 'RMS_CLOUD_TASKS_'
+const DEFAULT_SHEBANG = '#!/bin/bash' // without one, EC2 does not run the script at all
+/** Group 1 = options of bash, to be kept by who runs the script. */
+const BASH_SHEBANG = /^#!\s*(?:\/\S*\/)?(?:env\s+(?:-S\s+)?)?bash(?:\s+(.*))?$/
+
+/** The whole script. Throws a UserError for a script of another shell than bash. */
+export function renderStartupScript({ environment, userScript }: StartupScriptParts): string {
+  const script = userScript.replaceAll('\r', '').trim()
+  const [firstLine = '', ...others] = script.split('\n')
+  const exports = renderExports(environment)
+  if (!firstLine.startsWith('#!')) return joinLines(DEFAULT_SHEBANG, exports, script)
+  if (!BASH_SHEBANG.test(firstLine.trimEnd())) {
+    throw new UserError(
+      `The startup script must be a bash script, but starts with "${firstLine}". Use "${DEFAULT_SHEBANG}".`,
+    )
+  }
+  return joinLines(firstLine, exports, others.join('\n'))
+}
+
+/** Options in the script's first line: `-e` of `#!/bin/bash -e`. */
+export function shebangOptions(script: string): readonly string[] {
+  const options = BASH_SHEBANG.exec(script.split('\n', 1)[0]?.trimEnd() ?? '')?.[1]?.trim()
+  return options ? options.split(/\s+/) : []
+}
+
+function joinLines(...parts: readonly string[]): string {
+  return `${parts.join('\n')}\n`
+}
+
+function renderExports(vm: VmEnvironment): string {
+  const lines = [line('PROVIDER', vm.provider.toUpperCase())]
+  if (vm.provider === 'gcp') lines.push(line('PROJECT_ID', vm.projectId ?? ''))
+  lines.push('')
+  for (const [name, value] of peerVariables(vm)) if (value !== undefined) lines.push(line(name, value))
+  for (const [name, value] of ownVariables(vm)) if (value !== undefined) lines.push(line(name, value))
+  for (const [name, value] of Object.entries(vm.extra ?? {})) lines.push(exportLine(name, value))
+  return lines.join('\n')
+}
+
+type Variables = readonly (readonly [name: string, value: string | undefined])[]
+
+function peerVariables(vm: VmEnvironment): Variables {
+  return [
+    ['JOB_ID', vm.jobId],
+    ['QUEUE_NAME', vm.queueName],
+    ['EVENT_LOG_TO_QUEUE', '1'],
+    ['INSTANCE_TYPE', vm.instanceType],
+    ['INSTANCE_NUM_VCPUS', integer(vm.vcpuCount)],
+    ['INSTANCE_MEM_GB', float(vm.memoryGib)],
+    ['INSTANCE_SSD_GB', String(vm.localSsdGib)],
+    ['INSTANCE_BOOT_DISK_GB', integer(vm.bootDiskGib)],
+    ['INSTANCE_IS_SPOT', flag(vm.spot)],
+    ['INSTANCE_PRICE', float(vm.priceUsdPerHour)],
+    ['NUM_TASKS_PER_INSTANCE', integer(vm.tasksPerInstance)],
+    ['MAX_RUNTIME', integer(vm.maxRuntimeSeconds)],
+    ['RETRY_ON_EXIT', flag(vm.retryOnExit)],
+    ['RETRY_ON_EXCEPTION', flag(vm.retryOnException)],
+    ['KEEPALIVE_INTERVAL', optional(vm.keepaliveIntervalSeconds, integer)],
+    ['MAX_MEMORY_ALLOWED_PER_TASK', optional(vm.maxMemoryPerTaskGib, float)],
+  ]
+}
+
+function ownVariables(vm: VmEnvironment): Variables {
+  return [
+    ['RETRY_ON_TIMEOUT', flag(vm.retryOnTimeout)],
+    ['EXACTLY_ONCE_QUEUE', flag(vm.exactlyOnceQueue)],
+    ['VISIBILITY_TIMEOUT_SECONDS', String(vm.leaseSeconds)],
+    ['MAX_ATTEMPTS', integer(vm.maxAttempts)],
+    ['MAX_PREEMPTIONS', optional(vm.maxPreemptions, integer)],
+    ['IDLE_SHUTDOWN', optional(vm.idleShutdownSeconds, String)],
+    ['MAX_INSTANCE_LIFETIME', optional(vm.maxInstanceLifetimeSeconds, String)],
+    ['REGION', vm.region],
+  ]
+}
+
+function optional(value: number | undefined, render: (value: number) => string): string | undefined {
+  return value === undefined ? undefined : render(value)
+}
+
+function integer(value: number): string {
+  return String(Math.ceil(value))
+}
+
+/** As Python prints a float. */
+function float(value: number): string {
+  return Number.isInteger(value) ? `${value}.0` : String(value)
+}
+
+/** As Python prints an optional bool. Its workers read everything but `true` and `1` as false. */
+function flag(value: boolean | undefined): string {
+  return value === undefined ? 'None' : value ? 'True' : 'False'
+}
+
+function line(name: string, value: string): string {
+  return exportLine(`${PREFIX}${name}`, value)
+}
+
+function exportLine(name: string, value: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new UserError(`"${name}" cannot be the name of an environment variable of a VM.`)
+  }
+  if (value.includes('\0')) throw new UserError(`The value of ${name} contains U+0000, which no VM can be told.`)
+  return `export ${name}=${quote(value)}`
+}
+
+/** Plain values stay as the Python system writes them; anything a shell could read as more than text is quoted. */
+function quote(value: string): string {
+  return /^[A-Za-z0-9_./:@%+=,-]*$/.test(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`
+}
