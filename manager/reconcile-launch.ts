@@ -1,0 +1,123 @@
+// How many VMs of which kind to start: as many as the work left needs, within every bound of the pool. Pure.
+import type { JobConfig, TaskRules } from '../core/job-config.ts'
+import type { Vm } from '../infra/provider.ts'
+import { atLeast, timesToCover, timesWithin } from './exact-division.ts'
+import { type Choice, tasksPerVm } from './select-offers.ts'
+
+/** What the VMs that stay add up to. */
+export interface PoolSums {
+  readonly vmCount: number
+  readonly vcpuCount: number
+  readonly usdPerHour: number
+  /** Tasks that run at once. */
+  readonly slotCount: number
+}
+
+export interface LaunchInputs {
+  readonly config: Pick<JobConfig, 'pool' | 'tasks'>
+  readonly sums: PoolSums
+  readonly unfinishedCount: number
+  /** Best first. */
+  readonly choices: readonly Choice[]
+  readonly spentUsd: number
+  readonly horizonSeconds: number
+}
+
+export interface LaunchDecision {
+  readonly launch?: { readonly kind: 'launch'; readonly vmCount: number; readonly choices: readonly Choice[] }
+  readonly reason: string
+  readonly warning?: string
+}
+
+export function sumOf(vms: readonly Vm[], tasks: TaskRules): PoolSums {
+  return vms.reduce(
+    (sums, vm) => ({
+      vmCount: sums.vmCount + 1,
+      vcpuCount: sums.vcpuCount + vm.vcpuCount,
+      usdPerHour: sums.usdPerHour + (vm.priceUsdPerHour ?? 0),
+      slotCount: sums.slotCount + tasksPerVm(vm.vcpuCount, tasks),
+    }),
+    { vmCount: 0, vcpuCount: 0, usdPerHour: 0, slotCount: 0 },
+  )
+}
+
+export function planLaunch(inputs: LaunchInputs): LaunchDecision {
+  const { choices, sums, unfinishedCount } = inputs
+  if (unfinishedCount <= sums.slotCount) return { reason: 'the VMs have a place for every task left' }
+  if (choices.length === 0) return { reason: 'no instance type has capacity now' }
+
+  const refusals: string[] = []
+  for (const choice of choices) {
+    const most = mostOf(choice, inputs)
+    const unmet = most.vmCount > 0 ? unmetMinimum(choice, most, inputs) : undefined
+    if (most.vmCount > 0 && unmet === undefined) {
+      const { vmCount } = most
+      return {
+        launch: { kind: 'launch', vmCount, choices: alternatives(choice, vmCount, inputs) },
+        reason: `${vmCount} more VMs, as many as ${most.limitedBy}`,
+      }
+    }
+    refusals.push(unmet ?? most.limitedBy)
+  }
+  const refusal = refusals[0] ?? ''
+  if (refusal.startsWith('min_')) return { reason: refusal, warning: `No VM is started: ${refusal}` }
+  const stuck = sums.vmCount === 0 // with VMs at work a bound that is reached is the normal state
+  return { reason: refusal, ...(stuck ? { warning: `No VM can be started: ${refusal}` } : undefined) }
+}
+
+interface Most {
+  readonly vmCount: number
+  /** The bound that is reached first. */
+  readonly limitedBy: string
+  /** True if the work left, not a limit, is what bounds it. */
+  readonly enough: boolean
+}
+
+function mostOf({ offer, tasksPerVm: slots }: Choice, inputs: LaunchInputs): Most {
+  const { config, sums, unfinishedCount, spentUsd, horizonSeconds } = inputs
+  const { pool } = config
+  const hours = horizonSeconds / 3600
+  const price = offer.priceUsdPerHour
+  const limits: [string, number][] = [['max_instances allows', pool.maxInstances - sums.vmCount]]
+  if (pool.maxSimultaneousTasks !== undefined) {
+    limits.push(['max_simultaneous_tasks allows', timesWithin(pool.maxSimultaneousTasks - sums.slotCount, slots)])
+  }
+  if (pool.maxTotalCpus !== undefined) {
+    limits.push(['max_total_cpus allows', timesWithin(pool.maxTotalCpus - sums.vcpuCount, offer.vcpuCount)])
+  }
+  limits.push(['max_total_price_per_hour allows', timesWithin(pool.maxTotalUsdPerHour - sums.usdPerHour, price)])
+  if (pool.maxTotalCostUsd !== undefined) {
+    const left = pool.maxTotalCostUsd - spentUsd - sums.usdPerHour * hours
+    limits.push(['max_total_cost allows', timesWithin(left, price * hours)])
+  }
+  const needed = timesToCover(unfinishedCount - sums.slotCount, slots)
+  const [limitedBy, allowed] = limits.reduce((least, limit) => (limit[1] < least[1] ? limit : least))
+  if (needed <= allowed) return { vmCount: needed, limitedBy: 'the work left needs', enough: true }
+  return { vmCount: Math.max(0, allowed), limitedBy, enough: false }
+}
+
+/** A pool that cannot become worth its while is not started at all. Little work left is no reason to refuse. */
+function unmetMinimum(choice: Choice, most: Most, { config, sums }: LaunchInputs): string | undefined {
+  if (most.enough) return undefined
+  const { pool } = config
+  const { offer, tasksPerVm: slots } = choice
+  const count = most.vmCount
+  const reached: [string, number | undefined, number][] = [
+    ['min_instances', pool.minInstances, sums.vmCount + count],
+    ['min_total_cpus', pool.minTotalCpus, sums.vcpuCount + count * offer.vcpuCount],
+    ['min_total_price_per_hour', pool.minTotalUsdPerHour, sums.usdPerHour + count * offer.priceUsdPerHour],
+    ['min_simultaneous_tasks', pool.minSimultaneousTasks, sums.slotCount + count * slots],
+  ]
+  const missed = reached.find(([, min, value]) => min !== undefined && !atLeast(value, min))
+  if (missed === undefined) return undefined
+  return `${missed[0]} ${missed[1]} cannot be reached: ${most.limitedBy} ${missed[2]}`
+}
+
+/** The adapter may fall back to any of these, so each must keep every bound with this many VMs. */
+function alternatives(best: Choice, vmCount: number, inputs: LaunchInputs): Choice[] {
+  const from = inputs.choices.indexOf(best)
+  return inputs.choices
+    .slice(from)
+    .filter(choice => choice.spot === best.spot)
+    .filter(choice => choice === best || mostOf(choice, inputs).vmCount >= vmCount)
+}
