@@ -5,8 +5,9 @@ import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOp
 import type { Stack } from '../stack.ts'
 import { LOCAL_LIMITS } from './limits.ts'
 import { LocalQueue, queueFilePath } from './queue.ts'
-import { QueueFile } from './queue-file.ts'
+import { QUEUE_FORMAT } from './queue-schema.ts'
 import { localRoot } from './root.ts'
+import { SqliteFile } from './sqlite-file.ts'
 
 export function openProvider(settings: ProviderSettings): Provider {
   return new LocalProvider(settings)
@@ -21,7 +22,7 @@ class LocalProvider implements Provider {
   readonly limits = LOCAL_LIMITS
   readonly #root: string
   /** One open file a queue, however many handles: transactions are synchronous, so handles cannot get in each other's way. */
-  readonly #files = new Map<string, QueueFile>()
+  readonly #files = new Map<string, SqliteFile>()
 
   constructor(settings: ProviderSettings) {
     this.#root = resolve(localRoot(settings))
@@ -31,7 +32,7 @@ class LocalProvider implements Provider {
     const path = queueFilePath(this.#root, name)
     let file = this.#files.get(path)
     if (file === undefined) {
-      file = new QueueFile(path)
+      file = new SqliteFile(path, QUEUE_FORMAT)
       this.#files.set(path, file)
     }
     return new LocalQueue(name, file, leaseSeconds)

@@ -3,8 +3,8 @@ import { systemClock } from '../../core/clock.ts'
 import type { Delivery, OutgoingMessage } from '../provider.ts'
 import { receiptOf } from './lease-run.ts'
 import { LOCAL_LIMITS } from './limits.ts'
-import type { QueueFile } from './queue-file.ts'
 import { insertReady, LANES, NEVER_MS, ROWS_PER_INSERT, SQL } from './queue-schema.ts'
+import type { SqliteFile } from './sqlite-file.ts'
 
 const EARLIEST_CHECK_MS = 20 // looking for ended leases reads all leased rows: not more often than this
 const RECEIVE_CHARACTERS = 16_000_000 // of bodies in one receive, so that ten thousand big ones do not fill the memory
@@ -19,7 +19,7 @@ interface State {
   readonly nextCheckMs: number
 }
 
-export function readState(file: QueueFile): State {
+export function readState(file: SqliteFile): State {
   const row = parseRow(file.prepare(SQL.state).get())
   const at = (column: number) => Number(row[column])
   return {
@@ -42,16 +42,16 @@ interface StateChange {
   readonly tokens?: number
 }
 
-export function add(file: QueueFile, change: StateChange): void {
+export function add(file: SqliteFile, change: StateChange): void {
   const { ready = 0, leased = 0, delayed = 0, checkAtMs = NEVER_MS, sequences = 0, tokens = 0 } = change
   file.prepare(SQL.add).run(ready, leased, delayed, checkAtMs, sequences, tokens)
 }
 
-export function revive(file: QueueFile): void {
+export function revive(file: SqliteFile): void {
   if (readState(file).removed) file.prepare(SQL.revive).run()
 }
 
-export function insert(file: QueueFile, messages: readonly OutgoingMessage[], indexes: readonly number[]): void {
+export function insert(file: SqliteFile, messages: readonly OutgoingMessage[], indexes: readonly number[]): void {
   const state = readState(file)
   if (state.removed) file.prepare(SQL.revive).run()
   const nowMs = systemClock.now()
@@ -78,7 +78,7 @@ export function insert(file: QueueFile, messages: readonly OutgoingMessage[], in
   add(file, { ready: indexes.length - delayed, delayed, checkAtMs, sequences: indexes.length })
 }
 
-export function takeFront(file: QueueFile, limit: number, leaseMs: number): readonly Delivery[] {
+export function takeFront(file: SqliteFile, limit: number, leaseMs: number): readonly Delivery[] {
   const nowMs = systemClock.now()
   promote(file, nowMs)
   const state = readState(file)
@@ -107,7 +107,7 @@ export function takeFront(file: QueueFile, limit: number, leaseMs: number): read
 }
 
 /** Makes ready what is due and what was leased by somebody who went silent. Any process does it, whenever it comes by. */
-export function promote(file: QueueFile, nowMs: number): void {
+export function promote(file: SqliteFile, nowMs: number): void {
   if (readState(file).nextCheckMs > nowMs) return
   const due = Number(file.prepare(SQL.due).run(nowMs).changes)
   if (due > 0) file.prepare(SQL.dueDone).run(nowMs)
@@ -118,7 +118,7 @@ export function promote(file: QueueFile, nowMs: number): void {
   file.prepare(SQL.nextCheck).run(Math.max(nextMs, nowMs + EARLIEST_CHECK_MS))
 }
 
-function instant(file: QueueFile, sql: string): number {
+function instant(file: SqliteFile, sql: string): number {
   const [ms] = parseRow(file.prepare(sql).get())
   return ms === null ? NEVER_MS : Number(ms)
 }

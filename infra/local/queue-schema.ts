@@ -10,9 +10,13 @@
 // An id is lane · 2^48 + sequence, so the order of row ids is "high priority first, then first in, first out" and needs no
 // second index. A redelivered message keeps its id and with it its place at the front.
 
-export const SCHEMA_VERSION = 1
+import type { SqliteFormat } from './sqlite-file.ts'
 
-export const SCHEMA = `
+export const NEVER_MS = Number.MAX_SAFE_INTEGER
+const LANE_SIZE = 2 ** 48 // three lanes stay exact below 2^53, and no queue ever sees 2^48 messages
+export const LANES = { high: 0, normal: LANE_SIZE, low: 2 * LANE_SIZE } as const
+
+const SCHEMA = `
   CREATE TABLE IF NOT EXISTS ready (
     id INTEGER PRIMARY KEY, delivery_count INTEGER NOT NULL, body TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS leased (
@@ -26,19 +30,20 @@ export const SCHEMA = `
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), removed INTEGER NOT NULL, next_sequence INTEGER NOT NULL,
     next_token INTEGER NOT NULL, ready INTEGER NOT NULL, leased INTEGER NOT NULL, delayed INTEGER NOT NULL,
     next_check_ms INTEGER NOT NULL);
+  -- Tokens start at random (below 2^44): a receipt of a deleted file never fits the one that took its place.
+  INSERT OR IGNORE INTO state VALUES (1, 0, 1, abs(random() % 17592186044416), 0, 0, 0, ${NEVER_MS});
 `
 
-export const NEVER_MS = Number.MAX_SAFE_INTEGER
-const LANE_SIZE = 2 ** 48 // three lanes stay exact below 2^53, and no queue ever sees 2^48 messages
-export const LANES = { high: 0, normal: LANE_SIZE, low: 2 * LANE_SIZE } as const
+export const QUEUE_FORMAT: SqliteFormat = {
+  title: 'Queue file',
+  version: 1,
+  schema: SCHEMA,
+  ifDamaged: 'Delete it, and send again what is not done with "load_queue --continue".',
+}
 
 const OWN = 'token = ? AND ends_ms > ?' // a receipt is good while its lease lasts, even if nobody else has come since
 
 export const SQL = {
-  begin: 'BEGIN IMMEDIATE',
-  commit: 'COMMIT',
-  // Tokens start at random: a receipt of a deleted file never fits the one that took its place.
-  firstState: `INSERT OR IGNORE INTO state VALUES (1, 0, 1, ?, 0, 0, 0, ${NEVER_MS})`,
   state: 'SELECT removed, next_sequence, next_token, ready, leased, delayed, next_check_ms FROM state',
   add: `UPDATE state SET ready = ready + ?, leased = leased + ?, delayed = delayed + ?, next_check_ms = min(next_check_ms, ?),
         next_sequence = next_sequence + ?, next_token = next_token + ?`,

@@ -16,8 +16,8 @@ import {
 import { type LeaseRun, parseReceipts, runsOf, singleRuns } from './lease-run.ts'
 import { LOCAL_LIMITS } from './limits.ts'
 import { add, insert, promote, readState, revive, takeFront } from './message-store.ts'
-import type { QueueFile } from './queue-file.ts'
 import { SQL } from './queue-schema.ts'
+import type { SqliteFile } from './sqlite-file.ts'
 
 const POLL_MS = 10 // of a queue without messages: one read of one row, no lock
 const MESSAGES_PER_TRANSACTION = 5_000 // about 5 ms, so that others get the write lock in between
@@ -30,10 +30,10 @@ export function queueFilePath(root: string, name: string): string {
 export class LocalQueue implements Queue {
   readonly name: string
   readonly admin: QueueAdmin
-  readonly #file: QueueFile
+  readonly #file: SqliteFile
   readonly #leaseMs: number
 
-  constructor(name: string, file: QueueFile, leaseSeconds: number) {
+  constructor(name: string, file: SqliteFile, leaseSeconds: number) {
     this.name = name
     this.#file = file
     this.#leaseMs = Math.min(leaseSeconds, LOCAL_LIMITS.maxLeaseSeconds) * 1000
@@ -117,7 +117,7 @@ export class LocalQueue implements Queue {
   /** Neighbours are settled by one statement; if one of them is lost, all is rolled back and each goes alone. */
   async #settle(
     receipts: readonly Receipt[],
-    apply: (file: QueueFile, run: LeaseRun, nowMs: number) => number,
+    apply: (file: SqliteFile, run: LeaseRun, nowMs: number) => number,
   ): Promise<Settlement> {
     const { leases, malformed } = parseReceipts(receipts)
     if (leases.length === 0) return { lost: malformed }
@@ -149,9 +149,9 @@ export class LocalQueue implements Queue {
 class SomeLost extends Error {}
 
 class LocalQueueAdmin implements QueueAdmin {
-  readonly #file: QueueFile
+  readonly #file: SqliteFile
 
-  constructor(file: QueueFile) {
+  constructor(file: SqliteFile) {
     this.#file = file
   }
 

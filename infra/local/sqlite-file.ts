@@ -1,4 +1,4 @@
-// One SQLite file shared by many processes: opening, short write transactions, and errors as sentences. Knows no messages.
+// A SQLite file shared by many processes: opening, short write transactions, and errors as sentences. Knows no tables.
 //
 // WAL with synchronous=NORMAL: a kill -9 of any process at any instant loses nothing that was committed. A crash of the
 // operating system or a power cut may lose the last moments, never the file.
@@ -8,8 +8,20 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
-import { SCHEMA, SCHEMA_VERSION, SQL } from './queue-schema.ts'
 
+/** What the file is for. */
+export interface SqliteFormat {
+  /** Begins every error message, before the path: `Queue file`. */
+  readonly title: string
+  readonly version: number
+  /** Statements that make version `version` in an empty file. */
+  readonly schema: string
+  /** What somebody with a damaged file should do, as a sentence. */
+  readonly ifDamaged: string
+}
+
+const BEGIN = 'BEGIN IMMEDIATE'
+const COMMIT = 'COMMIT'
 const LOCK_WAIT_MS = 30_000 // far longer than any transaction of ours
 const SQLITE_WAIT_MS = 4 // SQLite waits by sleeping, which stops the whole process: after this we wait ourselves
 const LONGEST_RETRY_MS = 8
@@ -19,8 +31,9 @@ const WAL_PAGES = 4000 // 16 MB between checkpoints
 const WAL_LIMIT_BYTES = 64_000_000 // with several writers no checkpoint may ever reach the end; then one is forced
 const WRITES_PER_WAL_CHECK = 64
 
-export class QueueFile {
+export class SqliteFile {
   readonly path: string
+  readonly #format: SqliteFormat
   #db: DatabaseSync | undefined
   #statements = new Map<string, StatementSync>()
   #inode = 0
@@ -28,12 +41,13 @@ export class QueueFile {
   #writeCount = 0
   #turnAtMs = performance.now()
 
-  constructor(path: string) {
+  constructor(path: string, format: SqliteFormat) {
     this.path = path
+    this.#format = format
   }
 
   /** Reads outside of a transaction; undefined if there is no such file. Takes no lock. */
-  async read<Result>(work: (file: QueueFile) => Result): Promise<Result | undefined> {
+  async read<Result>(work: (file: SqliteFile) => Result): Promise<Result | undefined> {
     return this.#retry(() => (this.#open({ create: false }) ? work(this) : undefined))
   }
 
@@ -42,7 +56,7 @@ export class QueueFile {
    * of it happens. Waits for other processes without blocking this one; returns undefined when `signal` aborts the wait.
    */
   async write<Result>(
-    work: (file: QueueFile) => Result,
+    work: (file: SqliteFile) => Result,
     { create, signal }: { readonly create: boolean; readonly signal?: AbortSignal | undefined },
   ): Promise<Result | undefined> {
     const result = await this.#retry(() => (this.#open({ create }) ? this.#transaction(work) : undefined), signal)
@@ -99,12 +113,12 @@ export class QueueFile {
     }
   }
 
-  #transaction<Result>(work: (file: QueueFile) => Result): Result {
+  #transaction<Result>(work: (file: SqliteFile) => Result): Result {
     const db = this.#opened()
-    this.prepare(SQL.begin).run()
+    this.prepare(BEGIN).run()
     try {
       const result = work(this)
-      this.prepare(SQL.commit).run()
+      this.prepare(COMMIT).run()
       return result
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK')
@@ -113,7 +127,7 @@ export class QueueFile {
   }
 
   #opened(): DatabaseSync {
-    if (this.#db === undefined) throw new Error(`Queue file ${this.path} is closed. This is a bug in Cloud Tasks.`)
+    if (this.#db === undefined) throw new Error(`${this.path} is closed. This is a bug in Cloud Tasks.`)
     return this.#db
   }
 
@@ -124,7 +138,7 @@ export class QueueFile {
     mkdirSync(dirname(this.path), { recursive: true })
     const db = new DatabaseSync(this.path, { timeout: SQLITE_WAIT_MS })
     try {
-      prepareFile(db, this.path)
+      prepareFile(db, this.path, this.#format)
       this.#inode = statSync(this.path).ino
     } catch (error) {
       db.close()
@@ -152,27 +166,28 @@ export class QueueFile {
   }
 
   #sentence(error: unknown): unknown {
-    const reason = sqliteReason(error)
-    return reason === undefined ? error : new UserError(`Queue file ${this.path} ${reason}`, { cause: error })
+    const reason = sqliteReason(error, this.#format)
+    return reason === undefined
+      ? error
+      : new UserError(`${this.#format.title} ${this.path} ${reason}`, { cause: error })
   }
 }
 
-function prepareFile(db: DatabaseSync, path: string): void {
+function prepareFile(db: DatabaseSync, path: string, { title, version: known, schema }: SqliteFormat): void {
   const version = db.prepare('PRAGMA user_version').get()?.user_version
-  if (typeof version === 'number' && version > SCHEMA_VERSION) {
+  if (typeof version === 'number' && version > known) {
     throw new UserError(
-      `Queue file ${path} was written by a newer version of Cloud Tasks (format ${version}, this one reads ${SCHEMA_VERSION}). Update Cloud Tasks or delete the file.`,
+      `${title} ${path} was written by a newer version of Cloud Tasks (format ${version}, this one reads ${known}). Update Cloud Tasks or delete the file.`,
     )
   }
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`)
   db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}; PRAGMA cache_size = -16000`)
-  if (version === SCHEMA_VERSION) return
-  db.exec(SQL.begin)
+  if (version === known) return
+  db.exec(BEGIN)
   try {
-    db.exec(SCHEMA)
-    db.prepare(SQL.firstState).run(Math.floor(Math.random() * 2 ** 44))
-    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
-    db.exec(SQL.commit)
+    db.exec(schema)
+    db.exec(`PRAGMA user_version = ${known}`)
+    db.exec(COMMIT)
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
@@ -190,7 +205,7 @@ function isBusy(error: unknown): boolean {
   return code === 5 || code === 6
 }
 
-function sqliteReason(error: unknown): string | undefined {
+function sqliteReason(error: unknown, { ifDamaged }: SqliteFormat): string | undefined {
   switch (sqliteCode(error)) {
     case undefined:
       return undefined
@@ -203,7 +218,7 @@ function sqliteReason(error: unknown): string | undefined {
       return 'cannot be read or written. Check the disk (full, a quota, a file size limit, broken).'
     case 11:
     case 26:
-      return 'is damaged or no queue at all. Delete it and load the tasks that are not done again with --continue.'
+      return `is damaged or something else. ${ifDamaged}`
     case 13:
       return 'cannot grow: the disk is full. Free some space; nothing that was accepted is lost.'
     case 14:
