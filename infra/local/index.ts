@@ -1,31 +1,38 @@
 // The local cloud: queues are SQLite files, VMs are process groups, all under one folder. No account, no network.
-import { resolve } from 'node:path'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
+import { LocalCatalog } from './catalog.ts'
+import { LocalInstance } from './instance.ts'
 import { LOCAL_LIMITS } from './limits.ts'
+import { LocalObjects } from './objects.ts'
+import { LocalPool } from './pool.ts'
 import { LocalQueue, queueFilePath } from './queue.ts'
 import { QUEUE_FORMAT } from './queue-schema.ts'
 import { localRoot } from './root.ts'
 import { SqliteFile } from './sqlite-file.ts'
+import { LocalStack } from './stack.ts'
 
 export function openProvider(settings: ProviderSettings): Provider {
   return new LocalProvider(settings)
 }
 
-export function openStack(_settings: ProviderSettings): Stack {
-  throw new Error('not yet')
+export function openStack(settings: ProviderSettings): Stack {
+  return new LocalStack(localRoot(settings), () => openProvider(settings))
 }
 
 class LocalProvider implements Provider {
   readonly name = 'local'
   readonly limits = LOCAL_LIMITS
+  readonly #settings: ProviderSettings
   readonly #root: string
   /** One open file a queue, however many handles: transactions are synchronous, so handles cannot get in each other's way. */
   readonly #files = new Map<string, SqliteFile>()
+  readonly #pools: LocalPool[] = []
 
   constructor(settings: ProviderSettings) {
-    this.#root = resolve(localRoot(settings))
+    this.#settings = settings
+    this.#root = localRoot(settings)
   }
 
   openQueue(name: string, { leaseSeconds }: QueueOptions): Queue {
@@ -38,24 +45,26 @@ class LocalProvider implements Provider {
     return new LocalQueue(name, file, leaseSeconds)
   }
 
-  openPool(_job: JobRef): Pool {
-    throw new Error('not yet')
+  openPool(job: JobRef): Pool {
+    const pool = new LocalPool(this.#root, job, this.#settings.local ?? {})
+    this.#pools.push(pool)
+    return pool
   }
 
   openInstance(): Instance {
-    throw new Error('not yet')
+    return new LocalInstance(this.#root, this.#settings.env)
   }
 
   openCatalog(): Catalog {
-    throw new Error('not yet')
+    return new LocalCatalog(this.#settings.local ?? {})
   }
 
   openObjects(): Objects {
-    throw new Error('not yet')
+    return new LocalObjects(this.#root)
   }
 
   async close(): Promise<void> {
     for (const file of this.#files.values()) file.close()
-    this.#files.clear()
+    for (const pool of this.#pools) pool.close()
   }
 }

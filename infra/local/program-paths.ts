@@ -1,0 +1,18 @@
+// Where this very installation has its programs, as TypeScript sources or compiled: a local VM runs what its maker runs.
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const EXTENSION = extname(import.meta.url)
+
+/** Commands that every local VM has on its PATH, as arguments of Node. */
+export const VM_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  'cloud-tasks-agent': [programPath('../../agent/main')],
+  'cloud-tasks': [programPath('../../manager/main')],
+  node: [],
+}
+
+export const VM_HOST_PROGRAM = programPath('./vm-host')
+
+function programPath(module: string): string {
+  return fileURLToPath(new URL(`${module}${EXTENSION}`, import.meta.url))
+}
