@@ -17,15 +17,15 @@ export function hasInexactNumber(value: Json): boolean {
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 
 /**
- * The `data` of a task given as JSON, with each inexact number replaced by `JSON.rawJSON`: an object that
- * `JSON.stringify` writes as the very digits of the file. So a queue body is exact, whoever reads it.
+ * One field of a JSON object, with each inexact number replaced by `JSON.rawJSON`: a value that `JSON.stringify` writes
+ * as the very digits of the text. So what goes on is exact, whoever reads it.
  */
-export function exactNumbers(taskJson: string): JsonObject {
-  const task = JSON.parse(taskJson, (_key, value: unknown, context?: { readonly source?: string }) => {
+export function exactValue(objectJson: string, field: string): Json {
+  const object = JSON.parse(objectJson, (_key, value: unknown, context?: { readonly source?: string }) => {
     const source = context?.source
     return typeof value === 'number' && source !== undefined && isInexact(value, source) ? rawJson(source) : value
   })
-  return task.data
+  return object[field]
 }
 
 /** A number that `JSON.stringify` writes as `digits`. */

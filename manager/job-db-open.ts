@@ -1,0 +1,110 @@
+// Opens the SQLite file of a job and brings it to this version's schema; says in one sentence what is in the way.
+import { existsSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { codeOf, messageOf, UserError } from '../core/errors.ts'
+import { MIGRATIONS } from './migrations.ts'
+
+export type JobDbMode =
+  /** Makes the file; there must be none. */
+  | 'create'
+  /** Opens what is there, also a DB of the Python system, and brings its schema up to date. */
+  | 'existing'
+  /** Changes nothing in the tables. */
+  | 'readonly'
+
+// Other programs hold the file for milliseconds; longer means that one is stuck.
+const LOCK_WAIT_MS = 10_000
+const CACHE_KIB = 16_000
+
+export function openSqlite(file: string, mode: JobDbMode): DatabaseSync {
+  const there = existsSync(file)
+  if (mode === 'create' && there) {
+    throw new UserError(`Job database ${file} exists already. Continue it, or choose another name with --db-file.`)
+  }
+  if (mode !== 'create' && !there) {
+    throw new UserError(`Job database ${file} does not exist. Load tasks first, or name the right file with --db-file.`)
+  }
+  let sqlite: DatabaseSync | undefined
+  try {
+    sqlite = new DatabaseSync(file, { readOnly: mode === 'readonly', timeout: LOCK_WAIT_MS })
+    prepareSqlite(sqlite, file, mode)
+    return sqlite
+  } catch (error) {
+    sqlite?.close()
+    throw describeSqliteError(error, file)
+  }
+}
+
+function prepareSqlite(sqlite: DatabaseSync, file: string, mode: JobDbMode): void {
+  const version = readVersion(sqlite)
+  if (version > MIGRATIONS.length) {
+    throw new UserError(
+      `Job database ${file} was written by a newer version of Cloud Tasks (schema ${version}, this one knows ${MIGRATIONS.length}). Update Cloud Tasks.`,
+    )
+  }
+  sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
+  if (mode === 'readonly') {
+    if (!hasTable(sqlite, 'tasks')) throw notAJob(file)
+    return
+  }
+  if (mode === 'existing' && !hasTable(sqlite, 'tasks')) throw notAJob(file)
+  // WAL with NORMAL: no committed transaction is lost when a process is killed; a power cut may lose the last moments.
+  sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000')
+  migrate(sqlite)
+}
+
+function migrate(sqlite: DatabaseSync): void {
+  if (readVersion(sqlite) === MIGRATIONS.length) return
+  sqlite.exec('BEGIN IMMEDIATE') // then look again: another process may have done it meanwhile
+  for (let version = readVersion(sqlite); version < MIGRATIONS.length; version++) {
+    MIGRATIONS[version]?.(sqlite)
+    sqlite.exec(`PRAGMA user_version = ${version + 1}`)
+  }
+  sqlite.exec('COMMIT')
+}
+
+function readVersion(sqlite: DatabaseSync): number {
+  return Number(sqlite.prepare('PRAGMA user_version').get()?.user_version)
+}
+
+export function hasTable(sqlite: DatabaseSync, name: string): boolean {
+  return sqlite.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(name) !== undefined
+}
+
+function notAJob(file: string): UserError {
+  return new UserError(`${file} is a SQLite database, but not one of a job: it has no table "tasks".`)
+}
+
+/** SQLite's error as one sentence that names the file; anything else unchanged. */
+export function describeSqliteError(error: unknown, file: string): unknown {
+  if (codeOf(error) !== 'ERR_SQLITE_ERROR') return error
+  const sentence = sentenceOf(resultCode(error), file)
+  return new UserError(sentence ?? `Job database ${file}: ${messageOf(error)}.`, { cause: error })
+}
+
+function resultCode(error: unknown): number {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0
+}
+
+/** https://www.sqlite.org/rescode.html */
+function sentenceOf(code: number, file: string): string | undefined {
+  switch (code) {
+    case 5:
+    case 6:
+      return `Job database ${file} is locked by another process. End it, or wait and try again.`
+    case 8:
+      return `Job database ${file} is read-only for this user. Make it and its folder writable, or copy it.`
+    case 10:
+      return `Job database ${file} cannot be read or written: the disk reports an error, or the file was removed.`
+    case 11:
+      return `Job database ${file} is damaged. Restore it from a copy, or load the tasks anew.`
+    case 13:
+      return `Job database ${file} cannot grow: the disk is full. Free some space and continue.`
+    case 14:
+      return `Job database ${file} cannot be opened: its folder does not exist or may not be used.`
+    case 26:
+      return `${file} is not a SQLite database. Name the right file with --db-file.`
+    default:
+      return undefined
+  }
+}

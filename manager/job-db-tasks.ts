@@ -1,0 +1,134 @@
+// The way of a task into the DB and on into the queue.
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { codeOf, UserError } from '../core/errors.ts'
+import { messageOfTask, type Priority, type Task } from '../core/task.ts'
+import type { Counters } from './job-db-counters.ts'
+import { readJobFacts } from './job-db-facts.ts'
+import { renderTimestamp } from './timestamps.ts'
+
+export interface PendingTask {
+  readonly row: number
+  readonly taskId: string
+  /** The queue message. */
+  readonly body: string
+  readonly priority?: Priority
+  readonly notBeforeAt?: Date
+}
+
+export interface PendingBatch {
+  readonly tasks: readonly PendingTask[]
+  readonly lastRow: number
+}
+
+export class TaskWriter {
+  readonly #sqlite: DatabaseSync
+  readonly #counters: Counters
+  readonly #insert: StatementSync
+  readonly #pending: StatementSync
+  readonly #countPending: StatementSync
+  readonly #mark: StatementSync
+
+  constructor(sqlite: DatabaseSync, counters: Counters) {
+    this.#sqlite = sqlite
+    this.#counters = counters
+    this.#insert = sqlite.prepare(`
+      INSERT INTO tasks (task_id, task_data, status, revision, priority, type, not_before)
+      VALUES (?, ?, 'pending', 0, ?, ?, ?)`)
+    this.#pending = sqlite.prepare(`
+      SELECT rowid, task_id, task_data, priority, type, not_before FROM tasks
+      WHERE rowid > ? AND status = 'pending' ORDER BY rowid LIMIT ?`)
+    this.#pending.setReturnArrays(true)
+    this.#countPending = sqlite.prepare(
+      `SELECT count(*) AS n FROM tasks WHERE rowid BETWEEN ? AND ? AND status = 'pending'`,
+    )
+    // An event may be faster than we are: then only the times are filled in.
+    this.#mark = sqlite.prepare(`
+      UPDATE tasks SET status = iif(status = 'pending', 'in_queue_original', status),
+        enqueued_at = ?1, started_at = ?1, revision = coalesce(revision, 0) + 1
+      WHERE rowid BETWEEN ?2 AND ?3 AND enqueued_at IS NULL`)
+  }
+
+  insert(tasks: readonly Task[], maxBodyBytes: number): void {
+    for (const task of tasks) {
+      const data = JSON.stringify(task.data)
+      if (data.length + task.taskId.length + (task.type?.length ?? 0) > maxBodyBytes / SAFE_SHARE)
+        checkSize(task, maxBodyBytes)
+      try {
+        this.#insert.run(
+          task.taskId,
+          data,
+          task.priority ?? null,
+          task.type ?? null,
+          task.notBeforeAt?.toISOString() ?? null,
+        )
+      } catch (error) {
+        throw this.#describeDuplicate(error, task.taskId)
+      }
+    }
+    this.#counters.add('status:pending', tasks.length)
+  }
+
+  pending(afterRow: number, maxCount: number): PendingBatch {
+    const rows = this.#pending.all(afterRow, maxCount) as unknown as readonly PendingRow[]
+    return { tasks: rows.map(pendingTask), lastRow: rows.at(-1)?.[0] ?? afterRow }
+  }
+
+  markQueued({ tasks }: PendingBatch, at: Date, sent?: readonly PendingTask[]): void {
+    const first = tasks[0]
+    const last = tasks.at(-1)
+    if (first === undefined || last === undefined) return
+    if (sent === undefined) this.#markRange(first.row, last.row, at)
+    else for (const { row } of sent) this.#markRange(row, row, at)
+  }
+
+  #markRange(firstRow: number, lastRow: number, at: Date): void {
+    const count = Number(this.#countPending.get(firstRow, lastRow)?.n)
+    this.#mark.run(renderTimestamp(at), firstRow, lastRow)
+    this.#counters.add('status:pending', -count)
+    this.#counters.add('status:in_queue_original', count)
+  }
+
+  /** A row's number is its place among the loaded tasks, because the load is what fills the table. */
+  #describeDuplicate(error: unknown, taskId: string): unknown {
+    if (codeOf(error) !== 'ERR_SQLITE_ERROR') return error
+    const first = this.#sqlite.prepare('SELECT rowid FROM tasks WHERE task_id = ?').get(taskId)
+    if (first === undefined) return error
+    const { skip = 0, taskFile } = readJobFacts(this.#sqlite)
+    const second = Number(this.#sqlite.prepare('SELECT max(rowid) AS last FROM tasks').get()?.last) + 1
+    return new UserError(
+      `Task ${JSON.stringify(taskId)} is given twice${taskFile === undefined ? '' : ` in ${taskFile}`}: ` +
+        `as task number ${Number(first.rowid) + skip} and as number ${second + skip}. Give each task its own task_id.`,
+      { cause: error },
+    )
+  }
+}
+
+/** A message with fewer characters than this part of the limit fits, however they are encoded and escaped. */
+const SAFE_SHARE = 8
+
+function checkSize(task: Task, maxBodyBytes: number): void {
+  const bytes = Buffer.byteLength(JSON.stringify(messageOfTask(task)))
+  if (bytes <= maxBodyBytes) return
+  throw new UserError(
+    `Task ${JSON.stringify(task.taskId)} is ${bytes} bytes as a message; the queue takes ${maxBodyBytes}. Put big data into a file and its address into "data".`,
+  )
+}
+
+type PendingRow = readonly [number, string, string, Priority | null, string | null, string | null]
+
+function pendingTask([row, taskId, data, priority, type, notBefore]: PendingRow): PendingTask {
+  const head = `{"task_id":${JSON.stringify(taskId)},"data":${data}`
+  if (priority === null && type === null && notBefore === null) return { row, taskId, body: `${head}}` }
+  const rest = JSON.stringify({
+    type: type ?? undefined,
+    priority: priority ?? undefined,
+    not_before: notBefore ?? undefined,
+  })
+  return {
+    row,
+    taskId,
+    body: `${head},${rest.slice(1)}`,
+    ...(priority === null ? undefined : { priority }),
+    ...(notBefore === null ? undefined : { notBeforeAt: new Date(notBefore) }),
+  }
+}

@@ -1,0 +1,81 @@
+// What the job DB knows of VMs: the provider's listing, what they cost, and when they were last heard from.
+import type { DatabaseSync } from 'node:sqlite'
+import { vmId } from '../core/ids.ts'
+import type { Vm, VmState } from '../infra/provider.ts'
+import { readJobFacts } from './job-db-facts.ts'
+import { parseTimestamp, renderTimestamp } from './timestamps.ts'
+
+export interface VmRecord extends Vm {
+  readonly lastHeardAt?: Date
+  /** Attempts that ended there, whatever the outcome. */
+  readonly attemptCount: number
+  readonly completedCount: number
+  /** Sum over its attempts; more than its lifetime when it has several slots. */
+  readonly busySeconds: number
+}
+
+export interface SaveVmsOptions {
+  /** `vms` is a whole listing of the pool: what is saved as alive and not in it has ended. */
+  readonly complete?: boolean
+}
+
+export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, { complete }: SaveVmsOptions): void {
+  const upsert = sqlite.prepare(`
+    INSERT INTO instances (id, state, instance_type, zone, spot, vcpus, price_per_hour, launched_at, ended_at, end_reason)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    ON CONFLICT DO UPDATE SET state = ?2, instance_type = ?3, zone = ?4, spot = ?5, vcpus = ?6,
+      price_per_hour = coalesce(?7, price_per_hour), launched_at = ?8, ended_at = ?9,
+      end_reason = coalesce(?10, end_reason)`)
+  for (const vm of vms) {
+    const endedAt = vm.endedAt ?? (vm.state === 'terminated' ? now : undefined)
+    upsert.run(
+      vm.id,
+      vm.state,
+      vm.instanceType,
+      vm.zone,
+      Number(vm.spot),
+      vm.vcpuCount,
+      vm.priceUsdPerHour ?? null,
+      renderTimestamp(vm.launchedAt),
+      endedAt === undefined ? null : renderTimestamp(endedAt),
+      vm.endReason ?? null,
+    )
+  }
+  if (complete) endAllBut(sqlite, vms, now)
+}
+
+function endAllBut(sqlite: DatabaseSync, vms: readonly Vm[], now: Date): void {
+  sqlite
+    .prepare(
+      `UPDATE instances SET state = 'terminated', end_reason = 'not listed any more',
+         ended_at = coalesce(ended_at, max(coalesce(last_heard_at, launched_at), launched_at), ?1)
+       WHERE state IS NOT NULL AND state <> 'terminated' AND id NOT IN (SELECT value FROM json_each(?2))`,
+    )
+    .run(renderTimestamp(now), JSON.stringify(vms.map(vm => vm.id)))
+}
+
+export function readVms(sqlite: DatabaseSync): readonly VmRecord[] {
+  const { jobId = '' } = readJobFacts(sqlite)
+  const rows = sqlite.prepare('SELECT * FROM instances WHERE state IS NOT NULL ORDER BY launched_at, id').all()
+  return rows.map(row => {
+    const endedAt = parseTimestamp(row.ended_at)
+    const lastHeardAt = parseTimestamp(row.last_heard_at)
+    return {
+      id: vmId(String(row.id)),
+      jobId,
+      state: row.state as VmState,
+      instanceType: String(row.instance_type),
+      zone: String(row.zone),
+      spot: row.spot === 1,
+      vcpuCount: Number(row.vcpus),
+      priceUsdPerHour: typeof row.price_per_hour === 'number' ? row.price_per_hour : undefined,
+      launchedAt: parseTimestamp(row.launched_at) ?? new Date(0),
+      attemptCount: Number(row.attempts),
+      completedCount: Number(row.completed),
+      busySeconds: Number(row.busy_seconds),
+      ...(endedAt === undefined ? undefined : { endedAt }),
+      ...(typeof row.end_reason === 'string' ? { endReason: row.end_reason } : undefined),
+      ...(lastHeardAt === undefined ? undefined : { lastHeardAt }),
+    }
+  })
+}
