@@ -1,0 +1,55 @@
+// npm run bench [-- --quick] [--full] [--json FILE] [--only NAME] [--no-peers]: measures the numbers that docs/performance.md promises.
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
+import { measureLimits } from './limits.ts'
+import { describeMachine } from './machine.ts'
+import { measurePeers } from './peers.ts'
+import { judge, type Row } from './row.ts'
+import { renderTable } from './table.ts'
+
+const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readonly Row[]>>> = {
+  limits: measureLimits,
+}
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    peers: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
+})
+
+const say = (sentence: string) => process.stderr.write(`bench: ${sentence}\n`)
+const unknown = options.only?.filter(name => !(name in MEASUREMENTS)) ?? []
+if (unknown.length > 0) {
+  say(`--only ${unknown.join(', ')} is not known. Known: ${Object.keys(MEASUREMENTS).join(', ')}.`)
+  process.exit(2)
+}
+
+const sizes = options.quick ? QUICK : options.full ? { ...FULL, bigLoads: [...FULL.bigLoads, 10_000_000] } : FULL
+const repeats = options.quick ? 1 : 5
+const noPeers: PeerNumbers = { run: new Map(), load: new Map() }
+const peers = options.peers ? await measurePeers({ sizes, repeats, say }) : noPeers
+
+const rows: Row[] = []
+for (const [name, measure] of Object.entries(MEASUREMENTS)) {
+  if (options.only !== undefined && !options.only.includes(name)) continue
+  rows.push(...(await measure({ sizes, repeats, peers, say })))
+}
+
+const machine = await describeMachine()
+process.stdout.write(`${renderTable(rows)}\n\n${machine}\n`)
+if (options.json !== undefined) {
+  const json = {
+    machine,
+    measuredAt: new Date().toISOString(),
+    rows: rows.map(row => ({ ...row, verdict: judge(row) })),
+  }
+  await writeFile(options.json, `${JSON.stringify(json, null, 2)}\n`)
+}
+// A quick run is too short to hold the numbers to: it shows that everything can be measured.
+process.exitCode = !options.quick && rows.some(row => judge(row) === 'FAIL') ? 1 : 0
