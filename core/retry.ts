@@ -37,7 +37,7 @@ export function decideRetry(end: AttemptEnd, policy: RetryPolicy): Decision {
     case 'completed':
       return outcome.retry ? failed(end, policy, 'the task asked for another attempt') : { kind: 'final', retry: false }
     case 'exception':
-      return retryIf(outcome.retryable ?? policy.retryOnException, end, policy, lastLine(outcome.exception))
+      return retryIf(outcome.retryable ?? policy.retryOnException, end, policy, tellingLine(outcome.exception))
     case 'timed_out':
       return retryIf(policy.retryOnTimeout, end, policy, 'ran longer than max_runtime')
     case 'exited':
@@ -109,7 +109,9 @@ function failureDelaySeconds(failures: number): number {
   return failures <= 1 ? 0 : Math.min(2 ** (failures - 2), MAX_DELAY_SECONDS)
 }
 
-/** The last line of a traceback is the one that says what happened. */
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? ''
+/** The line of a traceback that says what happened: Python's last one, JavaScript's first one. */
+function tellingLine(text: string): string {
+  const lines = text.trim().split('\n')
+  const line = lines.some(candidate => /^\s+at /.test(candidate)) ? lines[0] : lines.at(-1)
+  return line?.trim() ?? ''
 }

@@ -61,6 +61,28 @@ export function renderEvent(event: TaskEvent): string {
 }
 
 /**
+ * The fast path of `renderEvent` for a task that completed in its first go, byte for byte the same: most events are of
+ * this kind, and their middle arrives from the task process as JSON already. `answer` is
+ * `{"task_id":…,"retry":false,"elapsed_time":…,"result":…}` without spaces.
+ */
+export function completedEventRenderer(
+  hostname: string,
+  instanceId: VmId | undefined,
+): (epochMs: number, answer: string, attempt: number, eventId: string) => string {
+  const afterTime = `","hostname":${JSON.stringify(hostname)},"event_type":"${EVENT_TYPE.completed}",`
+  const end = instanceId === undefined ? '"}' : `","instance_id":${JSON.stringify(instanceId)}}`
+  let lastMs = -1
+  let head = ''
+  return (epochMs, answer, attempt, eventId) => {
+    if (epochMs !== lastMs) {
+      lastMs = epochMs
+      head = `{"timestamp":"${eventTimestamp(epochMs)}${afterTime}`
+    }
+    return `${head}${answer.slice(1, -1)},"attempt":${attempt},"event_id":"${eventId}${end}`
+  }
+}
+
+/**
  * Reads an event of ours or of the Python system. undefined = not an event we know (wrong JSON, unknown type, missing
  * fields): the caller keeps the raw text and goes on, because one odd message must not stop the collector.
  */

@@ -1,0 +1,158 @@
+// Reports how tasks ended, many at a time: whatever finished while the last report was on its way goes with the next.
+// Result first, ack second: a crash between the two repeats a task, never loses one. Nothing is ever dropped: what is not
+// accepted is tried again for as long as the agent lives.
+import { systemClock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import type { OutgoingMessage, Queue } from '../infra/provider.ts'
+import { SendError } from '../infra/provider.ts'
+import type { HeldTask } from './held-task.ts'
+import type { Log } from './log.ts'
+
+const GATHER_MS = 4 // a batch waits at most so long for company …
+const GATHER_COUNT = 1000 // … or until it has this many
+const FIRST_BACKOFF_MS = 100
+const MAX_BACKOFF_MS = 10_000
+
+export interface Report {
+  /** The message that is done with. */
+  readonly task: HeldTask | undefined
+  /** The event's JSON; cleared when accepted. */
+  event: string | undefined
+  /** What follows; cleared when accepted. */
+  successor?: OutgoingMessage | undefined
+  letter?: OutgoingMessage | undefined
+}
+
+export interface EventSink {
+  /** As `Queue.send`: a `SendError` names what was not accepted. */
+  send(events: readonly string[]): Promise<void>
+}
+
+export interface Reporter {
+  add(report: Report): void
+  /** Not yet accepted; whoever receives should pause when this grows. */
+  backlog(): number
+  /** Resolves when all that was added is accepted and acked, or `signal` aborts. */
+  drain(signal: AbortSignal): Promise<void>
+}
+
+export function openReporter({
+  events,
+  tasks,
+  deadLetters,
+  log,
+}: {
+  readonly events: EventSink
+  readonly tasks: Queue
+  readonly deadLetters: Pick<Queue, 'send'>
+  readonly log: Log
+}): Reporter {
+  let pending: Report[] = []
+  let inFlight = 0
+  let timer: NodeJS.Timeout | undefined
+  let flushing: Promise<void> | undefined
+  let backoffMs = 0
+  const closing = new AbortController()
+
+  const reporter: Reporter = {
+    add(report) {
+      pending.push(report)
+      if (pending.length >= GATHER_COUNT) flushNow()
+      else if (timer === undefined && flushing === undefined) timer = setTimeout(flushNow, GATHER_MS)
+    },
+    backlog: () => pending.length + inFlight,
+    async drain(signal) {
+      const giveUp = () => closing.abort()
+      signal.addEventListener('abort', giveUp, { once: true })
+      while (!signal.aborted && (pending.length > 0 || flushing !== undefined)) {
+        flushNow()
+        await Promise.race([flushing, aborted(signal)])
+      }
+      signal.removeEventListener('abort', giveUp)
+    },
+  }
+  return reporter
+
+  function flushNow(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (flushing !== undefined || pending.length === 0) return
+    flushing = flush().finally(() => {
+      flushing = undefined
+      if (pending.length >= GATHER_COUNT || backoffMs > 0) flushNow()
+      else if (pending.length > 0) timer = setTimeout(flushNow, GATHER_MS)
+    })
+  }
+
+  async function flush(): Promise<void> {
+    const batch = pending
+    pending = []
+    inFlight = batch.length
+    let problem = await sendAll(batch, 'event', bodies => events.send(bodies.map(({ event }) => event ?? '')))
+    const heard = batch.filter(report => report.event === undefined)
+    const rare = heard.filter(report => report.successor !== undefined || report.letter !== undefined)
+    if (rare.length > 0) {
+      problem =
+        (await sendAll(rare, 'successor', reports => tasks.send(present(reports.map(r => r.successor))))) ?? problem
+      problem =
+        (await sendAll(rare, 'letter', reports => deadLetters.send(present(reports.map(r => r.letter))))) ?? problem
+    }
+    const done = heard.filter(report => report.successor === undefined && report.letter === undefined)
+    problem = (await ack(done)) ?? problem
+    inFlight = 0
+    if (problem === undefined) {
+      backoffMs = 0
+      return
+    }
+    pending = batch
+      .filter(report => (report.task === undefined ? report.event !== undefined : !report.task.settled))
+      .concat(pending)
+    backoffMs = Math.min(Math.max(FIRST_BACKOFF_MS, backoffMs * 2), MAX_BACKOFF_MS)
+    log.warning(`${pending.length} results are not reported yet, trying again in ${backoffMs / 1000} s: ${problem}`)
+    await systemClock.sleep(backoffMs, closing.signal)
+  }
+
+  async function ack(done: readonly Report[]): Promise<string | undefined> {
+    const held: HeldTask[] = []
+    for (const { task } of done) if (task !== undefined) held.push(task)
+    if (held.length === 0) return undefined
+    try {
+      await tasks.ack(held.map(task => task.receipt)) // lost ones are somebody else's: their event counts once all the same
+    } catch (error) {
+      return messageOf(error)
+    }
+    for (const task of held) task.settled = true
+    return undefined
+  }
+}
+
+/** Sends what is there under `key` and clears it where accepted. Returns what went wrong. */
+async function sendAll(
+  reports: readonly Report[],
+  key: 'event' | 'successor' | 'letter',
+  send: (some: readonly Report[]) => Promise<void>,
+): Promise<string | undefined> {
+  const some = reports.filter(report => report[key] !== undefined)
+  if (some.length === 0) return undefined
+  let unsent: ReadonlySet<Report> | undefined
+  let problem: string | undefined
+  try {
+    await send(some)
+  } catch (error) {
+    problem = messageOf(error)
+    unsent = error instanceof SendError ? new Set(error.unsent.flatMap(i => some[i] ?? [])) : new Set(some)
+  }
+  for (const report of some) if (unsent?.has(report) !== true) report[key] = undefined
+  return problem
+}
+
+function present<T>(values: readonly (T | undefined)[]): readonly T[] {
+  return values.filter(value => value !== undefined)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

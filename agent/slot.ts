@@ -1,0 +1,313 @@
+// One place where tasks run, one after another: keeps a process warm, sends it as much as it needs never to wait, holds
+// the first task that is not answered to its limits, and says how each ended. Knows nothing of queues.
+//
+//   no process ── give ──▶ running ── answered ──▶ running | idle
+//   running ── limit, interrupt ──▶ condemned (the verdict is kept) ── ended ──▶ no process
+//   running ── died by itself ──▶ no process; blame: one task unanswered, or `exiting` was said → that task; else suspects
+import type { Outcome } from '../core/outcome.ts'
+import type { HeldTask } from './held-task.ts'
+import { concerns, parseSaid, plainAnswerSeconds, RECALL_LINE, type Said, type SaidUsage } from './protocol.ts'
+import { startTaskProcess, type TaskProcess } from './task-process.ts'
+import type { TaskProgram } from './task-program.ts'
+import type { Undertaker } from './undertaker.ts'
+
+const PIPELINE_SECONDS = 0.01 // of work in the process: longer than the agent is ever busy with something else
+const MAX_DEPTH = 1000
+const FORGET = 0.9 // of the slowest recent batch, with every batch: one slow moment does not throttle for long
+const COMPACT_FROM = 4096 // answered tasks at the front of the line
+const RECALL_AFTER_MS = 100 // of one task: what waits behind it goes to others
+
+export interface SlotEvents {
+  /** The common case, with the answer line as it came: see `plainAnswerSeconds`. */
+  completed(task: HeldTask, answer: string): void
+  ended(task: HeldTask, outcome: Outcome, usage: SaidUsage & { readonly elapsedSeconds: number }): void
+  /** Not started, or not known to be at fault: to be run again. */
+  returned(tasks: readonly HeldTask[]): void
+  /** After everything else of a moment: there may be room. */
+  changed(slot: Slot): void
+  /** No task can ever run. */
+  fatal(sentence: string): void
+  /** For the log. */
+  said(task: HeldTask | undefined, text: string, firstOfTask: boolean): void
+}
+
+export interface SlotOptions {
+  readonly program: TaskProgram
+  readonly mark: string
+  readonly undertaker: Undertaker
+  /** First line to processes that understand control lines. */
+  readonly hello: string
+  readonly useNewProcess: boolean
+  readonly maxRuntimeSeconds: number
+  readonly events: SlotEvents
+}
+
+export interface Slot {
+  /** How many more tasks it wants now; 0 = has enough. */
+  room(): number
+  give(tasks: readonly HeldTask[]): void
+  /** Starts the process ahead of the first task. */
+  warmUp(): void
+  busy(): boolean
+  /** Group leader of the process that is running a task. */
+  busyPid(): number | undefined
+  /** To be called a few times a second: limits. */
+  tick(nowMs: number): void
+  /** A control line, for processes that understand them. */
+  tell(line: string): void
+  /** Asks for what is not started to be given back. */
+  recall(): void
+  /** Kills the process because of its first task, which ends like this; what is behind it is returned. */
+  condemn(outcome: Outcome): void
+  /** Ends the idle process. */
+  close(): void
+  killNow(): void
+}
+
+export function openSlot({
+  program,
+  mark,
+  undertaker,
+  hello,
+  useNewProcess,
+  maxRuntimeSeconds,
+  events,
+}: SlotOptions): Slot {
+  const trusted = program.kind === 'module' // our runner wrote the lines
+  let current: TaskProcess | undefined
+  let generation = 0
+  let announced = trusted ? { control: true, pipeline: true } : { control: false, pipeline: false }
+  let ready = false
+  let exiting = false
+  let recalling = false
+  let verdict: Outcome | undefined
+
+  let inside: HeldTask[] = [] // sent and not answered, from `first` on
+  let first = 0
+  let startedMs = 0 // of the first one
+  let chattered: HeldTask | undefined // has been warned of
+  let depth = 1
+  let slowestSeconds = 0
+
+  const slot: Slot = {
+    room() {
+      if (verdict !== undefined || recalling || exiting) return 0
+      const count = inside.length - first
+      if (count === 0) return useNewProcess || !announced.pipeline || !ready ? 1 : depth
+      if (useNewProcess || !announced.pipeline || !ready || inside[first]?.suspect) return 0
+      return count <= depth / 2 ? depth - count : 0
+    },
+    give(tasks) {
+      if (tasks.length === 0) return
+      const process = current ?? start()
+      if (inside.length === first) {
+        inside = []
+        first = 0
+        recalling = false
+        startedMs = performance.now()
+      } else if (first > COMPACT_FROM) {
+        inside = inside.slice(first)
+        first = 0
+      }
+      let lines = ''
+      for (const task of tasks) {
+        inside.push(task)
+        lines += task.line
+      }
+      process.write(lines)
+    },
+    warmUp() {
+      current ??= start()
+    },
+    busy: () => inside.length > first || verdict !== undefined,
+    busyPid: () => (inside.length > first && verdict === undefined ? current?.pid : undefined),
+    tick(nowMs) {
+      if (inside.length === first || verdict !== undefined) return
+      const runningMs = nowMs - startedMs
+      if (runningMs > maxRuntimeSeconds * 1000) slot.condemn({ kind: 'timed_out' })
+      else if (runningMs > RECALL_AFTER_MS) slot.recall()
+    },
+    tell(line) {
+      if (announced.control) current?.write(line)
+    },
+    recall() {
+      if (!announced.control || recalling || inside.length - first < 2) return
+      recalling = true
+      current?.write(RECALL_LINE)
+    },
+    condemn(outcome) {
+      if (verdict !== undefined || current === undefined) return
+      verdict = outcome
+      current.kill()
+    },
+    close() {
+      if (inside.length > first) return
+      retire()
+    },
+    killNow() {
+      current?.killNow()
+    },
+  }
+  return slot
+
+  function start(): TaskProcess {
+    const mine = ++generation
+    ready = exiting = recalling = false
+    if (!trusted) announced = { control: false, pipeline: false }
+    const process = startTaskProcess(program, `${mark}-${generation}`, undertaker, {
+      lines: lines => {
+        if (mine === generation) read(lines)
+      },
+      ended: exitCode => {
+        if (mine === generation) ended(exitCode)
+      },
+      failedToStart: reason => {
+        current = undefined
+        events.fatal(`Cannot start ${program.file}: ${reason}.`)
+      },
+    })
+    current = process
+    if (trusted) process.write(hello)
+    return process
+  }
+
+  /** Lets the process end in its own time; a new one starts with the next task. */
+  function retire(): void {
+    current?.end()
+    current = undefined
+    generation++
+  }
+
+  function read(lines: readonly string[]): void {
+    let answers = 0
+    let seconds = 0
+    for (const line of lines) {
+      const task = inside[first]
+      if (task !== undefined && trusted && verdict === undefined) {
+        const elapsed = plainAnswerSeconds(line, task.quotedId)
+        if (elapsed !== undefined && elapsed >= 0) {
+          answers++
+          seconds += elapsed
+          first++
+          events.completed(task, line)
+          continue
+        }
+      }
+      const elapsed = hear(line, task)
+      if (elapsed !== undefined) {
+        answers++
+        seconds += elapsed
+      }
+    }
+    if (answers > 0) {
+      startedMs = performance.now()
+      adapt(seconds / answers)
+      if (useNewProcess) retire()
+    }
+    events.changed(slot)
+  }
+
+  /** Anything but a plain answer. Returns the seconds of the task that it ended, if it ended one. */
+  function hear(line: string, task: HeldTask | undefined): number | undefined {
+    if (line === '') return undefined
+    const said = parseSaid(line)
+    switch (said.kind) {
+      case 'ready':
+        if (!ready) startedMs = performance.now() // starting up is not the task's time
+        ready = true
+        if (!trusted) {
+          announced = { control: said.control, pipeline: said.pipeline }
+          if (said.control) current?.write(hello)
+        }
+        return undefined
+      case 'recalled':
+        takeBack(said.taskIds)
+        return undefined
+      case 'fatal':
+        events.fatal(said.sentence)
+        return undefined
+      case 'exiting':
+        exiting = true
+        return undefined
+      case 'output':
+        break
+      default:
+        if (
+          task !== undefined &&
+          verdict === undefined &&
+          concerns(said, task.taskId, { alone: inside.length - first === 1 })
+        ) {
+          return heard(said, task)
+        }
+        if (verdict !== undefined) return undefined // too late: its end is decided
+    }
+    events.said(task, line, chattered !== task)
+    chattered = task
+    return undefined
+  }
+
+  function heard(said: Extract<Said, { taskId: unknown }>, task: HeldTask): number | undefined {
+    if (said.kind === 'checkpoint') {
+      task.savedCheckpoint = said.checkpoint
+      return undefined
+    }
+    if (said.kind === 'progress') {
+      events.said(task, `${Math.round(said.progress * 100)} % ${said.note}`, false)
+      return undefined
+    }
+    first++
+    const elapsedSeconds = said.usage.elapsedSeconds ?? elapsed()
+    events.ended(
+      task,
+      said.kind === 'result'
+        ? { kind: 'completed', retry: said.retry, result: said.result }
+        : {
+            kind: 'exception',
+            exception: said.exception,
+            ...(said.retryable === undefined ? undefined : { retryable: said.retryable }),
+          },
+      { ...said.usage, elapsedSeconds },
+    )
+    startedMs = performance.now()
+    return elapsedSeconds
+  }
+
+  function adapt(seconds: number): void {
+    slowestSeconds = Math.max(seconds, slowestSeconds * FORGET)
+    depth = Math.max(1, Math.min(MAX_DEPTH, Math.floor(PIPELINE_SECONDS / Math.max(slowestSeconds, 1e-6))))
+  }
+
+  /** Only what is really at the end of the line: an answer that came in between has the last word. */
+  function takeBack(ids: readonly unknown[]): void {
+    recalling = false
+    const from = inside.length - ids.length
+    if (from < first || ids.some((id, i) => inside[from + i]?.taskId !== id)) return
+    events.returned(inside.splice(from))
+  }
+
+  function ended(exitCode: number | undefined): void {
+    current = undefined
+    const unanswered = inside.slice(first)
+    inside = []
+    first = 0
+    const sentence = verdict
+    const blamed = unanswered[0]
+    verdict = undefined
+    if (blamed !== undefined) {
+      const exact = sentence !== undefined || exiting || unanswered.length === 1
+      if (exact) {
+        events.ended(blamed, sentence ?? { kind: 'exited', exitCode }, { elapsedSeconds: elapsed() })
+        events.returned(unanswered.slice(1))
+      } else {
+        for (const task of unanswered) task.suspect = true
+        events.returned(unanswered)
+      }
+    }
+    exiting = recalling = false
+    events.changed(slot)
+  }
+
+  function elapsed(): number {
+    return Math.round((performance.now() - startedMs) * 1000) / 1_000_000
+  }
+}

@@ -1,0 +1,66 @@
+// What runs a task: a module in our runner, or any command. Says how to start it; starts nothing.
+import { existsSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { UserError } from '../core/errors.ts'
+import type { CommandLine } from './command-line.ts'
+
+export interface TaskProgram {
+  readonly kind: 'module' | 'command'
+  /** For messages. */
+  readonly name: string
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+const MODULES = ['.ts', '.mts', '.js', '.mjs', '.cjs']
+const HERE = import.meta.url
+const SEMI_SPACE_MIB = 4 // of a task process: short tasks leave little behind, and every slot has one
+const GIB = 1024 ** 3
+
+export function taskProgram(
+  task: CommandLine['task'],
+  options: { readonly maxMemoryGb: number | undefined },
+): TaskProgram {
+  if (task === undefined) {
+    throw new UserError('No task given: write cloud-tasks-agent [options] ./task.ts, or [options] -- command args.', {
+      exitCode: 2,
+    })
+  }
+  if (task.kind === 'command') {
+    const [file = '', ...args] = task.words
+    return { kind: 'command', name: task.words.join(' '), file, args, env: {} }
+  }
+  if (/\.py(:|$)/.test(task.file)) {
+    throw new UserError(
+      `Python functions such as ${task.file} are not supported yet: run -- python3 with a program that speaks docs/protocol.md.`,
+    )
+  }
+  if (!MODULES.includes(extname(task.file))) {
+    throw new UserError(`${task.file} is not a task module (${MODULES.join(' ')}): put a command after --.`)
+  }
+  const file = resolve(task.file)
+  if (!existsSync(file)) throw new UserError(`Task module ${file} does not exist.`)
+  const runner = fileURLToPath(new URL(`./runner${extname(HERE)}`, HERE))
+  return {
+    kind: 'module',
+    name: task.file,
+    file: process.execPath,
+    args: [...nodeFlags(options), runner, file],
+    env: nodeEnv(),
+  }
+}
+
+function nodeFlags({ maxMemoryGb }: { readonly maxMemoryGb: number | undefined }): readonly string[] {
+  const flags = ['--disable-warning=ExperimentalWarning', `--max-semi-space-size=${SEMI_SPACE_MIB}`]
+  if (maxMemoryGb === undefined) return flags
+  return [...flags, `--max-old-space-size=${Math.max(16, Math.ceil((maxMemoryGb * GIB) / 1024 ** 2))}`]
+}
+
+/** Compiled code is kept between processes: half the start time, and no TypeScript loader in memory. */
+function nodeEnv(): Readonly<Record<string, string>> {
+  if (process.env.NODE_COMPILE_CACHE !== undefined) return {}
+  return { NODE_COMPILE_CACHE: join(tmpdir(), `cloud-tasks-compile-cache-${userInfo().uid}`) }
+}
