@@ -3,7 +3,7 @@ import { systemClock } from '../../core/clock.ts'
 import type { Delivery, OutgoingMessage } from '../provider.ts'
 import { receiptOf } from './lease-run.ts'
 import { LOCAL_LIMITS } from './limits.ts'
-import { insertReady, LANES, NEVER_MS, ROWS_PER_INSERT, SQL } from './queue-schema.ts'
+import { INSERT_MANY, INSERT_ONE, LANES, NEVER_MS, ROWS_PER_INSERT, SQL } from './queue-schema.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 
 const EARLIEST_CHECK_MS = 20 // looking for ended leases reads all leased rows: not more often than this
@@ -70,11 +70,11 @@ export function insert(file: SqliteFile, messages: readonly OutgoingMessage[], i
       delayed++
       checkAtMs = Math.min(checkAtMs, dueMs)
     } else if (values.push(id, message.body) === 2 * ROWS_PER_INSERT) {
-      file.prepare(insertReady(ROWS_PER_INSERT)).run(...values)
+      file.prepare(INSERT_MANY).run(...values)
       values = []
     }
   }
-  for (let at = 0; at < values.length; at += 2) file.prepare(insertReady(1)).run(...values.slice(at, at + 2))
+  for (let at = 0; at < values.length; at += 2) file.prepare(INSERT_ONE).run(...values.slice(at, at + 2))
   add(file, { ready: indexes.length - delayed, delayed, checkAtMs, sequences: indexes.length })
 }
 

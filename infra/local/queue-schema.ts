@@ -77,6 +77,9 @@ export const SQL = {
 /** Many rows a statement: half the cost of one statement a row. */
 export const ROWS_PER_INSERT = 100
 
-export function insertReady(rowCount: number): string {
+export const INSERT_ONE = insertReady(1)
+export const INSERT_MANY = insertReady(ROWS_PER_INSERT)
+
+function insertReady(rowCount: number): string {
   return `INSERT INTO ready (id, delivery_count, body) VALUES ${Array(rowCount).fill('(?, 0, ?)').join(', ')}`
 }

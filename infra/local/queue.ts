@@ -77,31 +77,32 @@ export class LocalQueue implements Queue {
 
   async renew(receipts: readonly Receipt[]): Promise<Settlement> {
     return this.#settle(receipts, (file, run, nowMs) =>
-      Number(file.prepare(SQL.renew).run(nowMs + this.#leaseMs, run.first, run.last, run.token, nowMs).changes),
+      file.prepare(SQL.renew).run(nowMs + this.#leaseMs, run.first, run.last, run.token, nowMs),
     )
   }
 
   async ack(receipts: readonly Receipt[]): Promise<Settlement> {
-    return this.#settle(receipts, (file, run, nowMs) => {
-      const count = Number(file.prepare(SQL.ack).run(run.first, run.last, run.token, nowMs).changes)
-      add(file, { leased: -count })
-      return count
-    })
+    return this.#settle(
+      receipts,
+      (file, run, nowMs) => file.prepare(SQL.ack).run(run.first, run.last, run.token, nowMs),
+      (file, count) => add(file, { leased: -count }),
+    )
   }
 
   async release(receipts: readonly Receipt[], delaySeconds: number): Promise<Settlement> {
-    const delayMs = Math.min(delaySeconds, LOCAL_LIMITS.maxDelaySeconds) * 1000
-    return this.#settle(receipts, (file, { first, last, token }, nowMs) => {
-      const moved =
-        delayMs > 0
-          ? file.prepare(SQL.releaseLater).run(nowMs + delayMs, first, last, token, nowMs)
-          : file.prepare(SQL.releaseNow).run(first, last, token, nowMs)
-      file.prepare(SQL.ack).run(first, last, token, nowMs)
-      const count = Number(moved.changes)
-      if (delayMs > 0) add(file, { leased: -count, delayed: count, checkAtMs: nowMs + delayMs })
-      else add(file, { leased: -count, ready: count })
-      return count
-    })
+    const delayMs = Math.round(Math.min(delaySeconds, LOCAL_LIMITS.maxDelaySeconds) * 1000)
+    return this.#settle(
+      receipts,
+      (file, { first, last, token }, nowMs) => {
+        if (delayMs > 0) file.prepare(SQL.releaseLater).run(nowMs + delayMs, first, last, token, nowMs)
+        else file.prepare(SQL.releaseNow).run(first, last, token, nowMs)
+        return file.prepare(SQL.ack).run(first, last, token, nowMs)
+      },
+      (file, count, nowMs) => {
+        if (delayMs > 0) add(file, { leased: -count, delayed: count, checkAtMs: nowMs + delayMs })
+        else add(file, { leased: -count, ready: count })
+      },
+    )
   }
 
   async #take(limit: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
@@ -114,37 +115,44 @@ export class LocalQueue implements Queue {
     return taken ?? []
   }
 
-  /** Neighbours are settled by one statement; if one of them is lost, all is rolled back and each goes alone. */
-  async #settle(
-    receipts: readonly Receipt[],
-    apply: (file: SqliteFile, run: LeaseRun, nowMs: number) => number,
-  ): Promise<Settlement> {
+  /**
+   * Applies a statement to each run of neighbours, then accounts for all. If one receipt of a run is lost, everything is
+   * rolled back and each receipt goes alone, to learn which.
+   */
+  async #settle(receipts: readonly Receipt[], apply: Apply, account?: Account): Promise<Settlement> {
     const { leases, malformed } = parseReceipts(receipts)
     if (leases.length === 0) return { lost: malformed }
-    const runs = runsOf(leases)
     try {
-      const done = await this.#file.write(
+      const settled = await this.#file.write(
         file => {
           const nowMs = systemClock.now()
-          for (const run of runs) if (apply(file, run, nowMs) < run.receipts.length) throw new SomeLost()
+          for (const run of runsOf(leases))
+            if (apply(file, run, nowMs).changes < run.receipts.length) throw new SomeLost()
+          account?.(file, leases.length, nowMs)
           return true
         },
         { create: false },
       )
-      return { lost: done ? malformed : receipts }
+      return { lost: settled ? malformed : receipts }
     } catch (error) {
       if (!(error instanceof SomeLost)) throw error
     }
     const lost = await this.#file.write(
       file => {
         const nowMs = systemClock.now()
-        return singleRuns(leases).filter(run => apply(file, run, nowMs) === 0)
+        const runs = singleRuns(leases).filter(run => apply(file, run, nowMs).changes === 0)
+        account?.(file, leases.length - runs.length, nowMs)
+        return runs.flatMap(run => run.receipts)
       },
       { create: false },
     )
-    return { lost: lost === undefined ? receipts : [...malformed, ...lost.flatMap(run => run.receipts)] }
+    return { lost: lost === undefined ? receipts : [...malformed, ...lost] }
   }
 }
+
+/** Answers how many leases of the run were still ours. */
+type Apply = (file: SqliteFile, run: LeaseRun, nowMs: number) => { readonly changes: number | bigint }
+type Account = (file: SqliteFile, leaseCount: number, nowMs: number) => void
 
 class SomeLost extends Error {}
 

@@ -34,6 +34,7 @@ const WRITES_PER_WAL_CHECK = 64
 export class SqliteFile {
   readonly path: string
   readonly #format: SqliteFormat
+  readonly #lockWaitMs: number
   #db: DatabaseSync | undefined
   #statements = new Map<string, StatementSync>()
   #inode = 0
@@ -41,9 +42,10 @@ export class SqliteFile {
   #writeCount = 0
   #turnAtMs = performance.now()
 
-  constructor(path: string, format: SqliteFormat) {
+  constructor(path: string, format: SqliteFormat, { lockWaitMs = LOCK_WAIT_MS } = {}) {
     this.path = path
     this.#format = format
+    this.#lockWaitMs = lockWaitMs
   }
 
   /** Reads outside of a transaction; undefined if there is no such file. Takes no lock. */
@@ -106,7 +108,7 @@ export class SqliteFile {
       try {
         return attempt()
       } catch (error) {
-        if (!isBusy(error) || performance.now() - now > LOCK_WAIT_MS) throw this.#sentence(error)
+        if (!isBusy(error) || performance.now() - now > this.#lockWaitMs) throw this.#sentence(error)
       }
       await systemClock.sleep(1 + Math.random() * LONGEST_RETRY_MS, signal)
       this.#turnAtMs = performance.now()
@@ -211,7 +213,7 @@ function sqliteReason(error: unknown, { ifDamaged }: SqliteFormat): string | und
       return undefined
     case 5:
     case 6:
-      return `stayed locked for ${LOCK_WAIT_MS / 1000} seconds. End the program that has it open.`
+      return `stayed locked too long. End the program that has it open.`
     case 8:
       return 'is read-only. Make it and its folder writable, or choose another folder with "local.root".'
     case 10:

@@ -55,9 +55,9 @@ export function kill(pid: number): void {
 }
 
 /** Those that carry the VM's id, and their descendants, which may have cleared their environment. */
-export function vmProcesses(id: string): readonly number[] {
+export function vmProcesses(id: string, source: 'proc' | 'ps' = hasProc() ? 'proc' : 'ps'): readonly number[] {
   const marker = `${VM_ID_VARIABLE}=${id}`
-  const rows = hasProc() ? procRows(marker) : psRows(marker)
+  const rows = source === 'proc' ? procRows(marker) : psRows(marker)
   const found = new Set(rows.filter(row => row.marked).map(row => row.pid))
   let size = -1
   while (size !== found.size) {
