@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--full] [--json FILE] [--only NAME] [--no-peers]: measures the numbers that docs/performance.md promises.
+// npm run bench [-- --quick] [--full] [--json FILE] [--only NAME] [--no-peers] [--repeats N]: measures the numbers that docs/performance.md promises.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
@@ -7,9 +7,14 @@ import { describeMachine } from './machine.ts'
 import { measurePeers } from './peers.ts'
 import { judge, type Row } from './row.ts'
 import { renderTable } from './table.ts'
+import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
 
 const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readonly Row[]>>> = {
   limits: measureLimits,
+  agent: measureAgent,
+  all: measureAll,
+  loader: measureLoader,
+  collector: measureCollector,
 }
 
 const { values: options } = parseArgs({
@@ -19,6 +24,7 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     only: { type: 'string', multiple: true },
     peers: { type: 'boolean', default: true },
+    repeats: { type: 'string' },
   },
   allowNegative: true,
 })
@@ -31,7 +37,7 @@ if (unknown.length > 0) {
 }
 
 const sizes = options.quick ? QUICK : options.full ? { ...FULL, bigLoads: [...FULL.bigLoads, 10_000_000] } : FULL
-const repeats = options.quick ? 1 : 5
+const repeats = Number(options.repeats ?? (options.quick ? 1 : 5))
 const noPeers: PeerNumbers = { run: new Map(), load: new Map() }
 const peers = options.peers ? await measurePeers({ sizes, repeats, say }) : noPeers
 

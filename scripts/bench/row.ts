@@ -28,3 +28,7 @@ export function judge({ ours, target }: Row): Verdict {
   if (ours === undefined) return 'FAIL'
   return ('atLeast' in target ? ours >= target.atLeast : ours < target.below) ? 'pass' : 'FAIL'
 }
+
+export function namedPeers(peers: ReadonlyMap<string, number>): readonly Named[] {
+  return [...peers].map(([name, value]) => ({ name, value }))
+}
