@@ -90,6 +90,15 @@ describe('architecture', () => {
     assert.deepEqual(silent, [])
   })
 
+  it('locks the packages of every platform, so that npm ci works on each (else: node scripts/complete-lock.ts)', () => {
+    const lock: Lock = JSON.parse(readText('package-lock.json'))
+    const optional = Object.values(lock.packages).flatMap(({ optionalDependencies = {} }) =>
+      Object.keys(optionalDependencies),
+    )
+    const missing = optional.filter(name => !(`node_modules/${name}` in lock.packages))
+    assert.deepEqual(missing, [])
+  })
+
   it('writes no path of one particular machine into any file', () => {
     // In pieces, so that this file does not find itself.
     const machinePath = new RegExp(`(^|[\\s'"\`(=:])/(${['work', 'root', 'home', 'Users'].join('|')})/[\\w.-]+/`, 'm')
@@ -97,6 +106,10 @@ describe('architecture', () => {
     assert.deepEqual(wrong, [])
   })
 })
+
+interface Lock {
+  readonly packages: Record<string, { readonly optionalDependencies?: Record<string, string> }>
+}
 
 interface Import {
   readonly file: string
