@@ -1,0 +1,189 @@
+// Every command of cloud-tasks, once: its name, what it does, its options, and where its code is. Nothing else is loaded for --help.
+import type { Invocation } from './invocation.ts'
+import {
+  CATALOG,
+  DB_FILE,
+  GROUPS,
+  JSON_OUTPUT,
+  LOADING,
+  type OptionGroup,
+  type OptionSpec,
+  OUTPUT_FILE,
+} from './options.ts'
+
+export interface Command {
+  /** In snake_case; the spelling with hyphens works too. */
+  readonly name: string
+  readonly summary: string
+  readonly groups: readonly OptionGroup[]
+  /** Resolves to what to run: returns the exit code. */
+  readonly load: () => Promise<(invocation: Invocation) => Promise<number>>
+}
+
+const JOB = [GROUPS.JOB, GROUPS.LOCATION, GROUPS.LOCAL]
+const QUEUE_CHOICE = own(
+  { flag: 'task-queue-only', type: 'flag', doc: 'leave the event queue alone' },
+  { flag: 'event-queue-only', type: 'flag', doc: 'leave the task queue alone' },
+  { flag: 'force', short: 'f', type: 'flag', doc: 'do not ask' },
+)
+const LISTING = [
+  { flag: 'filter', type: 'text', doc: 'only rows that contain this text' },
+  { flag: 'sort-by', type: 'text', doc: 'columns, separated by commas; - before one = descending' },
+  { flag: 'limit', type: 'int', doc: 'at most this many rows' },
+  { flag: 'detail', type: 'flag', doc: 'everything that is known' },
+  JSON_OUTPUT,
+] as const satisfies readonly OptionSpec[]
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    summary: 'do a whole job: load its tasks, start VMs, collect results, end the VMs, report',
+    groups: [
+      own(
+        { flag: 'dry-run', type: 'flag', doc: 'say what would be done, and do nothing' },
+        DB_FILE,
+        OUTPUT_FILE,
+        CATALOG,
+        JSON_OUTPUT,
+      ),
+      LOADING,
+      ...JOB,
+      GROUPS.POOL,
+      GROUPS.INSTANCE,
+    ],
+    load: async () => (await import('./run-command.ts')).runCommand,
+  },
+  {
+    name: 'load_queue',
+    summary: 'load the tasks of a file into the database and the queue',
+    groups: [own(DB_FILE), LOADING, ...JOB],
+    load: async () => (await import('./load-queue-command.ts')).loadQueueCommand,
+  },
+  {
+    name: 'monitor_event_queue',
+    summary: 'collect results into the database',
+    groups: [
+      own(
+        DB_FILE,
+        OUTPUT_FILE,
+        { flag: 'print-events', type: 'flag', doc: 'print every event as a JSON line' },
+        { flag: 'no-auto-complete', type: 'flag', doc: 'go on when every task is done' },
+        JSON_OUTPUT,
+      ),
+      ...JOB,
+    ],
+    load: async () => (await import('./monitor-command.ts')).monitorCommand,
+  },
+  {
+    name: 'status',
+    summary: 'show VMs and queue depth',
+    groups: [own(DB_FILE, JSON_OUTPUT), ...JOB],
+    load: async () => (await import('./status-command.ts')).statusCommand,
+  },
+  {
+    name: 'stop',
+    summary: 'end all VMs of a job',
+    groups: [own({ flag: 'purge-queue', type: 'flag', doc: 'empty the task queue too' }), ...JOB],
+    load: async () => (await import('./stop-command.ts')).stopCommand,
+  },
+  {
+    name: 'report',
+    summary: 'show the report of a job from its database, at any time',
+    groups: [own(DB_FILE, JSON_OUTPUT), GROUPS.JOB],
+    load: async () => (await import('./report-command.ts')).reportCommand,
+  },
+  {
+    name: 'show_queue',
+    summary: 'show how many tasks wait',
+    groups: [
+      own({ flag: 'detail', type: 'flag', doc: 'show one task, and leave it in the queue' }, JSON_OUTPUT),
+      ...JOB,
+    ],
+    load: async () => (await import('./queue-commands.ts')).showQueueCommand,
+  },
+  {
+    name: 'purge_queue',
+    summary: 'remove all messages from the queues',
+    groups: [QUEUE_CHOICE, ...JOB],
+    load: async () => (await import('./queue-commands.ts')).purgeQueueCommand,
+  },
+  {
+    name: 'delete_queue',
+    summary: 'delete the queues with all their messages',
+    groups: [QUEUE_CHOICE, ...JOB],
+    load: async () => (await import('./queue-commands.ts')).deleteQueueCommand,
+  },
+  {
+    name: 'list_running_instances',
+    summary: 'list the VMs of a job',
+    groups: [
+      own(
+        { flag: 'all-instances', type: 'flag', doc: 'those of every job' },
+        { flag: 'include-terminated', type: 'flag', doc: 'those that ended lately, too' },
+        { flag: 'sort-by', type: 'text', doc: 'id, type, state, zone, created; - before one = descending' },
+        { flag: 'detail', type: 'flag', doc: 'everything that is known' },
+        JSON_OUTPUT,
+      ),
+      GROUPS.JOB_ID,
+      GROUPS.LOCATION,
+      GROUPS.LOCAL,
+    ],
+    load: async () => (await import('./instances-command.ts')).listRunningInstancesCommand,
+  },
+  {
+    name: 'check_config',
+    summary: 'print the effective configuration and where each value came from',
+    groups: [own(DB_FILE), ...JOB, GROUPS.POOL, GROUPS.INSTANCE],
+    load: async () => (await import('./check-config-command.ts')).checkConfigCommand,
+  },
+  {
+    name: 'deploy',
+    summary: 'make the queues and whatever else the job needs to stand before VMs start',
+    groups: [
+      own({ flag: 'dry-run', type: 'flag', doc: 'say what would be made, and make nothing' }),
+      ...JOB,
+      GROUPS.POOL,
+    ],
+    load: async () => (await import('./stack-commands.ts')).deployCommand,
+  },
+  {
+    name: 'destroy',
+    summary: 'end the VMs and remove all that deploy made',
+    groups: [own({ flag: 'force', short: 'f', type: 'flag', doc: 'do not ask' }), ...JOB, GROUPS.POOL],
+    load: async () => (await import('./stack-commands.ts')).destroyCommand,
+  },
+  {
+    name: 'list_regions',
+    summary: 'list the regions of the cloud',
+    groups: [
+      own(
+        { flag: 'prefix', type: 'text', doc: 'only regions that begin so' },
+        { flag: 'zones', type: 'flag', doc: 'with their zones' },
+        { flag: 'detail', type: 'flag', doc: 'everything that is known' },
+        JSON_OUTPUT,
+      ),
+    ],
+    load: async () => (await import('./listing-commands.ts')).listRegionsCommand,
+  },
+  {
+    name: 'list_images',
+    summary: 'list the images VMs can boot from',
+    groups: [own({ flag: 'user', type: 'flag', doc: 'your own images too' }, ...LISTING)],
+    load: async () => (await import('./listing-commands.ts')).listImagesCommand,
+  },
+  {
+    name: 'list_instance_types',
+    summary: 'list what VMs can be had, with prices',
+    groups: [own(CATALOG, ...LISTING), GROUPS.LOCATION, GROUPS.INSTANCE],
+    load: async () => (await import('./listing-commands.ts')).listInstanceTypesCommand,
+  },
+]
+
+/** All options that a command understands. */
+export function optionsOf(command: Command): OptionSpec[] {
+  return [...command.groups, GROUPS.COMMON].flatMap(group => group.options)
+}
+
+function own(...options: readonly OptionSpec[]): OptionGroup {
+  return { title: 'Options', options }
+}

@@ -1,0 +1,81 @@
+// list_running_instances: the VMs of a job, one by one.
+import { UserError } from '../../core/errors.ts'
+import { openProvider } from '../../infra/open-provider.ts'
+import type { Vm } from '../../infra/provider.ts'
+import { renderTable } from '../render-table.ts'
+import type { Invocation } from './invocation.ts'
+import { loadConfig } from './load-config.ts'
+import { providerSettings } from './open-job.ts'
+import { type SortKeys, sortRows } from './sort-rows.ts'
+
+const created = (vm: Vm) => vm.launchedAt.getTime()
+const KEYS: SortKeys<Vm> = {
+  id: vm => vm.id,
+  i: vm => vm.id,
+  type: vm => vm.instanceType,
+  t: vm => vm.instanceType,
+  state: vm => vm.state,
+  s: vm => vm.state,
+  zone: vm => vm.zone,
+  z: vm => vm.zone,
+  created,
+  creation: created,
+  c: created,
+  time: created,
+  creation_time: created,
+}
+
+export async function listRunningInstancesCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  const { config } = await loadConfig(invocation)
+  const { jobId, region } = config
+  if (jobId === undefined) throw new UserError('Which job? Give --job-id, or --config with job_id.')
+  if (options.has('all-instances')) {
+    throw new UserError(`Only the VMs of one job can be listed in this version; leave --all-instances away.`)
+  }
+  const provider = await openProvider(config.provider, providerSettings(config, invocation))
+  try {
+    const pool = provider.openPool({ jobId, ...(region === undefined ? undefined : { region }) })
+    const all = await pool.list()
+    const wanted = options.has('include-terminated') ? all : all.filter(vm => vm.state !== 'terminated')
+    const vms = sortRows(wanted, options.text('sort-by') ?? 'id', KEYS)
+    if (options.has('json')) terminal.print(JSON.stringify(vms, undefined, 2))
+    else terminal.print(render(jobId, vms, options.has('detail')))
+    return 0
+  } finally {
+    await provider.close()
+  }
+}
+
+function render(jobId: string, vms: readonly Vm[], detail: boolean): string {
+  const states = new Map<string, number>()
+  for (const vm of vms) states.set(vm.state, (states.get(vm.state) ?? 0) + 1)
+  const rows = vms.map(vm => [vm.jobId, vm.id, vm.instanceType, vm.state, vm.zone, vm.launchedAt.toISOString()])
+  return [
+    `Instances of job ${jobId}:`,
+    ...(vms.length === 0
+      ? []
+      : detail
+        ? vms.map(block)
+        : [renderTable(['Job ID', 'ID', 'Type', 'State', 'Zone', 'Created'], rows)]),
+    `Summary: ${vms.length} total instances`,
+    ...[...states].map(([state, count]) => `  ${count} ${state}`),
+  ].join('\n')
+}
+
+function block(vm: Vm): string {
+  const facts = {
+    ID: vm.id,
+    Job: vm.jobId,
+    Type: `${vm.instanceType} (${vm.vcpuCount} vCPUs, ${vm.spot ? 'spot' : 'on demand'})`,
+    State: vm.endReason === undefined ? vm.state : `${vm.state}: ${vm.endReason}`,
+    Zone: vm.zone,
+    Price: vm.priceUsdPerHour === undefined ? 'not known' : `$${vm.priceUsdPerHour}/h`,
+    Created: vm.launchedAt.toISOString(),
+    ...(vm.endedAt === undefined ? undefined : { Ended: vm.endedAt.toISOString() }),
+  }
+  return Object.entries(facts)
+    .map(([name, value]) => `${name.padEnd(8)} ${value}`)
+    .concat('')
+    .join('\n')
+}

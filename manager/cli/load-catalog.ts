@@ -1,0 +1,81 @@
+// Offers to choose from: the cloud's own, or those of a JSON file given with --catalog.
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { codeOf, messageOf, UserError } from '../../core/errors.ts'
+import type { Catalog, Offer } from '../../infra/provider.ts'
+import { type Choice, selectOffers } from '../select-offers.ts'
+import type { Invocation } from './invocation.ts'
+import type { OpenJob } from './open-job.ts'
+
+const rowSchema = z.object({
+  instance_type: z.string().min(1),
+  vcpus: z.number().gt(0),
+  memory_gb: z.number().gte(0),
+  architecture: z.string().default('X86_64'),
+  cpu_family: z.string().nullish(),
+  cpu_rank: z.number().default(0),
+  local_ssd_gb: z.number().default(0),
+  supports_spot: z.boolean().default(true),
+  zone: z.string().default(''),
+  boot_disk_type: z.string().nullish(),
+  price_per_hour: z.number().gte(0),
+})
+
+export interface OfferQuery {
+  readonly region: string | undefined
+  readonly spot: boolean
+}
+
+export async function loadOffers(
+  catalog: Catalog,
+  file: string | undefined,
+  query: OfferQuery,
+): Promise<readonly Offer[]> {
+  if (file !== undefined) return readCatalogFile(file)
+  return catalog.offers({ spot: query.spot, ...(query.region === undefined ? undefined : { region: query.region }) })
+}
+
+/** What the job may use, best first; then, where the job allows it, what may stand in on demand for missing spot VMs. */
+export async function loadChoices(
+  { config, provider }: OpenJob,
+  { options }: Pick<Invocation, 'options'>,
+): Promise<readonly Choice[]> {
+  const { region, pool } = config
+  if (region === undefined && provider.name !== 'local') {
+    throw new UserError(`Where? Set region under ${provider.name}: in the job file, or give --region.`)
+  }
+  const file = options.text('catalog')
+  const catalog = provider.openCatalog()
+  const choose = async (spot: boolean) =>
+    selectOffers(await loadOffers(catalog, file, { region, spot }), config, { spot })
+  const first = await choose(pool.spot)
+  return pool.spot && pool.onDemandFallback !== 'never' ? [...first, ...(await choose(false))] : first
+}
+
+async function readCatalogFile(file: string): Promise<Offer[]> {
+  let content: unknown
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    const why = codeOf(cause) === 'ENOENT' ? 'does not exist' : `cannot be read as JSON: ${messageOf(cause)}`
+    throw new UserError(`Catalog ${file} ${why}.`, { cause })
+  }
+  const rows = z.array(rowSchema).safeParse(content)
+  if (!rows.success) {
+    const [issue] = rows.error.issues
+    throw new UserError(`Catalog ${file}: ${issue?.path.join('.') || 'the top level'}: ${issue?.message}.`)
+  }
+  return rows.data.map(row => ({
+    instanceType: row.instance_type,
+    vcpuCount: row.vcpus,
+    memoryGib: row.memory_gb,
+    architecture: /^(arm64|aarch64)$/i.test(row.architecture) ? 'ARM64' : 'X86_64',
+    cpuFamily: row.cpu_family ?? undefined,
+    cpuRank: row.cpu_rank,
+    localSsdGib: row.local_ssd_gb,
+    spotSupported: row.supports_spot,
+    zone: row.zone,
+    bootDiskType: row.boot_disk_type ?? undefined,
+    priceUsdPerHour: row.price_per_hour,
+  }))
+}

@@ -1,0 +1,58 @@
+// monitor_event_queue: collects results into the database, wherever the VMs came from.
+import { collectEvents } from '../collector.ts'
+import { totalCount } from '../job-db-status.ts'
+import { buildReport, renderReport } from '../report.ts'
+import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
+import type { Invocation } from './invocation.ts'
+import { openJob } from './open-job.ts'
+import { openExistingDb } from './prepare-job.ts'
+import { ProgressDisplay } from './progress-display.ts'
+
+const PROGRESS_MS = 500
+
+export async function monitorCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  await using job = await openJob(invocation)
+  const db = openExistingDb(job, invocation)
+  using interrupts = watchInterrupts()
+  const stop = new AbortController()
+  const outputFile = options.text('output-file')
+  const quiet = options.has('json') || options.has('quiet') || options.has('print-events')
+  try {
+    if (!quiet) {
+      terminal.print(`Monitoring event queue '${job.queues.events.name}'`)
+      terminal.print(`Database: ${db.file} (${totalCount(db.counts()).toLocaleString('en-US')} tasks)`)
+    }
+    if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
+    const display = new ProgressDisplay({ jobId: job.jobId, db, tasks: job.queues.tasks, invocation })
+    const ticking = setInterval(() => display.update(), PROGRESS_MS)
+    const collecting = collectEvents({
+      queue: job.queues.events,
+      db,
+      signal: stop.signal,
+      untilFinished: !options.has('no-auto-complete'),
+      warn: sentence => terminal.log('WARNING', sentence),
+      ...(outputFile === undefined ? undefined : { outputFile }),
+      ...(options.has('print-events') ? { printEvent: (json: string) => terminal.print(json) } : undefined),
+    })
+    let interrupt: Awaited<ReturnType<typeof interrupts.next>> | undefined
+    try {
+      const first = await Promise.race([collecting, interrupts.next()])
+      if (typeof first === 'string') interrupt = first
+    } finally {
+      clearInterval(ticking)
+      stop.abort()
+      await collecting
+      terminal.showBlock([])
+    }
+    if (interrupt !== undefined)
+      terminal.log('WARNING', 'Interrupted. What has been collected is in the database; run again to go on.')
+    if (!options.has('print-events')) {
+      const report = buildReport(db, { now: new Date() })
+      terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+    }
+    return interrupt === undefined ? 0 : EXIT_CODES[interrupt]
+  } finally {
+    db.close()
+  }
+}

@@ -1,0 +1,33 @@
+// report: how a job stands or ended, from its database alone.
+import { existsSync } from 'node:fs'
+import { UserError } from '../../core/errors.ts'
+import { openJobDb } from '../job-db.ts'
+import { buildReport, renderReport } from '../report.ts'
+import type { Invocation } from './invocation.ts'
+import { loadConfig } from './load-config.ts'
+
+export async function reportCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  const file = await dbFile(invocation)
+  if (!existsSync(file)) throw new UserError(`Job database ${file} does not exist; give --db-file.`)
+  const db = openJobDb(file, { mode: 'readonly' })
+  try {
+    const report = buildReport(db, { now: new Date() })
+    terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+    return 0
+  } finally {
+    db.close()
+  }
+}
+
+/** A database needs no provider and no job file. */
+async function dbFile(invocation: Invocation): Promise<string> {
+  const { options } = invocation
+  const given = options.text('db-file')
+  if (given !== undefined) return given
+  const jobId = options.text('job-id')
+  if (options.text('config') === undefined && jobId !== undefined) return `${jobId}.db`
+  const { config } = await loadConfig(invocation)
+  if (config.dbFile === undefined) throw new UserError('Which job? Give --config, --job-id or --db-file.')
+  return config.dbFile
+}

@@ -1,0 +1,160 @@
+import { LaunchIntents } from '../launch-intents.ts'
+import { PoolKeeper } from '../pool-keeper.ts'
+import { buildReport, renderReport } from '../report.ts'
+import { type RunEnd, runJob } from '../run.ts'
+import type { Choice } from '../select-offers.ts'
+import { startupScriptFor } from '../startup-scripts.ts'
+import { showDryRun } from './dry-run.ts'
+import { endJob, terminateVms } from './end-job.ts'
+import { EXIT_CODES, type Interrupt, type Interrupts, watchInterrupts } from './interrupts.ts'
+import type { Invocation } from './invocation.ts'
+import { loadChoices } from './load-catalog.ts'
+import { LOCAL_ROOT_VARIABLE } from './local-root.ts'
+import { type OpenJob, openJob } from './open-job.ts'
+import { openPool, type PreparedJob, reopenJob, startAfresh } from './prepare-job.ts'
+import { ProgressDisplay } from './progress-display.ts'
+
+export async function runCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
+  await using job = await openJob(invocation)
+  // Whatever can be refused is refused before anything is touched.
+  const choices = await loadChoices(job, invocation)
+  const scriptOf = scriptWriter(job)
+  const [best] = choices
+  if (best !== undefined) scriptOf(best)
+  if (options.has('dry-run')) return showDryRun(job, choices, invocation)
+
+  using interrupts = watchInterrupts()
+  const prepared = await uninterrupted(prepare(job, invocation), interrupts)
+  if (typeof prepared === 'string') return EXIT_CODES[prepared]
+  if (prepared === undefined) return 0
+  try {
+    return await runPrepared(job, prepared, { choices, scriptOf, interrupts, invocation })
+  } finally {
+    prepared.db.close()
+  }
+}
+
+function prepare(job: OpenJob, invocation: Invocation): Promise<PreparedJob | undefined> {
+  return invocation.options.has('continue') ? reopenJob(job, invocation) : startAfresh(job, invocation)
+}
+
+/** An interrupt while nothing runs yet is as good as a crash there: every step before the first VM can be repeated. */
+async function uninterrupted<T>(work: Promise<T>, interrupts: Interrupts): Promise<T | Interrupt> {
+  work.catch(() => {}) // reported through the race, unless the interrupt won it
+  return Promise.race([work, interrupts.next()])
+}
+
+interface RunParts {
+  readonly choices: readonly Choice[]
+  readonly scriptOf: (choice: Choice) => string
+  readonly interrupts: Interrupts
+  readonly invocation: Invocation
+}
+
+async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunParts): Promise<number> {
+  const { choices, scriptOf, interrupts, invocation } = parts
+  const { options, terminal } = invocation
+  const { config, queues, provider } = job
+  const log = terminal.log.bind(terminal)
+  const keeper = new PoolKeeper({
+    pool: openPool(job),
+    taskQueue: queues.tasks,
+    db,
+    intents: new LaunchIntents(db.sqlite),
+    config,
+    choices,
+    scriptOf,
+    log,
+  })
+  const display = new ProgressDisplay({ jobId: job.jobId, db, keeper, tasks: queues.tasks, invocation })
+  const outputFile = options.text('output-file')
+  const stop = new AbortController()
+  const running = runJob({
+    provider,
+    tasks: queues.tasks,
+    events: queues.events,
+    db,
+    keeper,
+    load: signal => send(signal),
+    lookSeconds: lookSeconds(job),
+    onProgress: () => display.update(),
+    log,
+    signal: stop.signal,
+    ...(outputFile === undefined ? undefined : { outputFile }),
+  })
+  const end = await untilEndOrOrder(running, { interrupts, invocation })
+  if (typeof end === 'object' && 'interrupt' in end) {
+    stop.abort()
+    await running
+    terminal.showBlock([])
+    if (end.order === 'terminate') await endJob(job, keeper, db, { deleteQueues: true, log })
+    terminal.log('WARNING', farewell(end.order, job))
+    return EXIT_CODES[end.interrupt]
+  }
+  terminal.showBlock([])
+  if (end.kind === 'aborted') {
+    await terminateVms(keeper, log)
+    terminal.log('ERROR', `The job stops: ${end.because}. The queues are kept: mend it, then ${continueHint(job)}.`)
+    return 1
+  }
+  await endJob(job, keeper, db, { deleteQueues: true, log })
+  const report = buildReport(db, { now: new Date() })
+  terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+  return report.allCompleted ? 0 : 1
+}
+
+type Order = 'terminate' | 'leave'
+
+async function untilEndOrOrder(
+  running: Promise<RunEnd>,
+  { interrupts, invocation }: Pick<RunParts, 'interrupts' | 'invocation'>,
+): Promise<RunEnd | { readonly interrupt: Interrupt; readonly order: Order }> {
+  for (;;) {
+    const first = await Promise.race([running, interrupts.next()])
+    if (typeof first === 'object') return first
+    if (first !== 'SIGINT') return { interrupt: first, order: 'leave' }
+    const order = await askOrder(running, invocation)
+    if (order !== 'continue') return { interrupt: first, order }
+  }
+}
+
+/** The job goes on meanwhile; when it ends first, the question is moot. */
+async function askOrder(running: Promise<RunEnd>, { terminal }: Invocation): Promise<Order | 'continue'> {
+  const moot = new AbortController()
+  const over = running.then(
+    () => moot.abort(),
+    () => moot.abort(),
+  )
+  const question = 'Interrupted. (T)erminate the VMs and delete the queues, (L)eave everything running, or (C)ontinue? '
+  for (;;) {
+    const answer = await Promise.race([terminal.ask(question, { signal: moot.signal }), over.then(() => 'c')])
+    if (answer === undefined) return moot.signal.aborted ? 'continue' : 'leave'
+    const word = answer.trim().toLowerCase()
+    if (word === 't' || word === 'terminate') return 'terminate'
+    if (word === 'l' || word === 'leave') return 'leave'
+    if (word === 'c' || word === 'continue') return 'continue'
+  }
+}
+
+function farewell(order: Order, job: OpenJob): string {
+  if (order === 'terminate')
+    return `The VMs are ended and the queues deleted. The database is kept: ${continueHint(job)}.`
+  return `VMs and queues are left as they are. To go on: ${continueHint(job)}; to end the VMs: cloud-tasks stop.`
+}
+
+function continueHint(_job: OpenJob): string {
+  return 'cloud-tasks run --continue with the same options'
+}
+
+function scriptWriter({ config, jobId, queues, settings }: OpenJob): (choice: Choice) => string {
+  const root = settings.local?.root
+  const extra = root === undefined ? {} : { [LOCAL_ROOT_VARIABLE]: root }
+  return choice => startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra })
+}
+
+/** Looking is free on this machine, and a request that is counted and throttled in a cloud. */
+function lookSeconds({ config, provider }: OpenJob): number {
+  return provider.name === 'local' ? Math.min(1, config.watch.scalingCheckSeconds) : config.watch.scalingCheckSeconds
+}

@@ -1,0 +1,42 @@
+// deploy and destroy: what is static of a job, brought up and taken down through its stack.
+import { UserError } from '../../core/errors.ts'
+import type { Invocation } from './invocation.ts'
+import { openJob } from './open-job.ts'
+import { openPool } from './prepare-job.ts'
+
+export async function deployCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  await using job = await openJob(invocation)
+  const stack = await job.openStack()
+  if (options.has('dry-run')) {
+    const changes = await stack.preview(job.stackSpec)
+    for (const { action, resource } of changes) terminal.print(`would ${action} ${resource}`)
+    if (changes.length === 0) terminal.print('Nothing would change.')
+    return 0
+  }
+  const { outputs } = await stack.up(job.stackSpec)
+  terminal.print(`Job '${job.jobId}' is deployed.`)
+  for (const [purpose, address] of Object.entries(outputs)) terminal.print(`  ${purpose}: ${address}`)
+  return 0
+}
+
+/** VMs first: what uses the stack ends before the stack does. */
+export async function destroyCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  await using job = await openJob(invocation)
+  if (!options.has('force')) {
+    const question = `This ends all VMs of '${job.jobId}' and deletes its queues with all messages. Type 'DESTROY ${job.jobId}' to confirm: `
+    const answer = await terminal.ask(question, { piped: true })
+    if (answer === undefined) throw new UserError('Nothing was destroyed: give --force, or confirm.')
+    if (answer !== `DESTROY ${job.jobId}`) {
+      terminal.print('Operation cancelled.')
+      return 0
+    }
+  }
+  const pool = openPool(job)
+  const active = (await pool.list()).filter(vm => vm.state !== 'terminated')
+  await pool.terminate(active.map(vm => vm.id))
+  await (await job.openStack()).down(job.stackSpec)
+  terminal.print(`Job '${job.jobId}' is destroyed. Its database is kept.`)
+  return 0
+}

@@ -1,0 +1,70 @@
+// status: the VMs of a job, what they cost, and how many tasks wait.
+import { existsSync } from 'node:fs'
+import { openJobDb } from '../job-db.ts'
+import { unfinishedCount } from '../job-db-status.ts'
+import { renderTable } from '../render-table.ts'
+import { summarizeVms, totalOf, type VmGroup } from '../vm-summary.ts'
+import type { Invocation } from './invocation.ts'
+import { openJob } from './open-job.ts'
+import { openPool } from './prepare-job.ts'
+
+export async function statusCommand(invocation: Invocation): Promise<number> {
+  const { options, terminal } = invocation
+  await using job = await openJob(invocation)
+  const groups = summarizeVms((await openPool(job).list()).filter(vm => vm.state !== 'terminated'))
+  const depth = await job.queues.tasks.admin.depth()
+  const file = options.text('db-file') ?? job.config.dbFile
+  const counts = file !== undefined && existsSync(file) ? readCounts(file) : undefined
+  if (options.has('json')) {
+    terminal.print(JSON.stringify({ job_id: job.jobId, instances: groups, queue: depth, tasks: counts }, undefined, 2))
+    return 0
+  }
+  terminal.print(`Job: ${job.jobId} on ${job.config.provider}`)
+  terminal.print(groups.length === 0 ? 'No VMs are running.' : renderSummary(groups))
+  if (depth === undefined) terminal.print(`Queue '${job.queues.tasks.name}' does not exist.`)
+  else
+    terminal.print(
+      `Current queue depth: ${depth.ready + depth.delayed}${depth.leased > 0 ? ` (and ${depth.leased} in the hands of agents)` : ''}`,
+    )
+  if (counts !== undefined) {
+    const shown = Object.entries(counts).filter(([, count]) => count > 0)
+    terminal.print(`Tasks: ${shown.map(([status, count]) => `${count} ${status}`).join(', ') || 'none'}`)
+    terminal.print(`Not finished: ${unfinishedCount(counts)}`)
+  }
+  return 0
+}
+
+function readCounts(file: string) {
+  const db = openJobDb(file, { mode: 'readonly' })
+  try {
+    return db.counts()
+  } finally {
+    db.close()
+  }
+}
+
+function renderSummary(groups: readonly VmGroup[]): string {
+  const rows = groups.map(({ state, instanceType, zone, vcpuCount, vmCount, usdPerHour }) => [
+    state,
+    instanceType,
+    String(vcpuCount),
+    zone,
+    String(vmCount),
+    usdPerHour === undefined ? '' : `$${usdPerHour.toFixed(4)}`,
+  ])
+  const total = totalOf(groups)
+  return renderTable(
+    ['State', 'Instance Type', 'vCPUs', 'Zone', 'Count', 'Total Price'],
+    [
+      ...rows,
+      [
+        'Total running/starting',
+        '',
+        String(total.vcpuCount),
+        '',
+        String(total.vmCount),
+        `$${total.usdPerHour.toFixed(4)}`,
+      ],
+    ],
+  )
+}

@@ -1,0 +1,66 @@
+// Finds tasks that are in no queue and in nobody's hands any more (a purged or deleted queue), and sends them again.
+import type { DatabaseSync } from 'node:sqlite'
+import { PRIORITIES } from '../core/task.ts'
+import type { OutgoingMessage, Queue, QueueDepth } from '../infra/provider.ts'
+import type { JobDb } from './job-db.ts'
+import { UNFINISHED_STATUSES } from './job-db-status.ts'
+
+export interface ResendOptions {
+  readonly db: JobDb
+  readonly tasks: Queue
+  readonly events: Queue
+}
+
+const BATCH = 1000
+
+/**
+ * Sends nothing unless loss is certain, so it may be called at any time and be killed anywhere. Returns how many were sent.
+ *
+ * The order of looking is what makes it certain: agents send a successor or an event before they give up the message it
+ * follows. So if the task queue is empty, and after that the event queue is, every outcome there will ever be is in the DB.
+ */
+export async function resendLost({ db, tasks, events }: ResendOptions): Promise<number> {
+  if (!isEmpty(await tasks.admin.depth()) || !isEmpty(await events.admin.depth())) return 0
+  if (db.unfinishedCount() === 0 || db.counts().pending > 0) return 0
+  let sentCount = 0
+  for (const messages of unfinished(db.sqlite)) {
+    await tasks.send(messages)
+    sentCount += messages.length
+  }
+  return sentCount
+}
+
+/** A queue that does not exist is empty; an estimate proves nothing. */
+function isEmpty(depth: QueueDepth | undefined): boolean {
+  return depth === undefined || (!depth.estimated && depth.ready + depth.leased + depth.delayed === 0)
+}
+
+function* unfinished(sqlite: DatabaseSync): Generator<OutgoingMessage[]> {
+  const statuses = UNFINISHED_STATUSES.map(status => `'${status}'`).join(', ')
+  const select = sqlite.prepare(`
+    SELECT rowid, task_id, task_data, attempt, priority, type FROM tasks
+    WHERE rowid > ? AND status IN (${statuses}) ORDER BY rowid LIMIT ${BATCH}`)
+  for (let afterRow = 0; ; ) {
+    const rows = select.all(afterRow)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    yield rows.map(messageOf)
+    afterRow = Number(last.rowid)
+  }
+}
+
+/** The next attempt after the one the DB shows: an event of an earlier attempt would not count any more. */
+function messageOf(row: Record<string, unknown>): OutgoingMessage {
+  const taskId = String(row.task_id)
+  const priority = PRIORITIES.find(known => known === row.priority)
+  const attempt = typeof row.attempt === 'number' ? row.attempt : 0
+  const extra = {
+    ...(typeof row.type === 'string' ? { type: row.type } : undefined),
+    ...(priority === undefined ? undefined : { priority }),
+    ...(attempt > 0 ? { attempt: attempt + 1, failures: attempt } : undefined),
+  }
+  const rest = JSON.stringify(extra)
+  // The data goes as it is stored: numbers too long for JavaScript stay as they are.
+  const body = `{"task_id":${JSON.stringify(taskId)},"data":${String(row.task_data)}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`
+  return { body, taskId, ...(priority === undefined ? undefined : { priority }) }
+}

@@ -1,0 +1,76 @@
+// Remembers which choices had no capacity and for how long to leave them alone, and when on-demand VMs may stand in for spot.
+import type { PoolLimits } from '../core/job-config.ts'
+import type { LaunchFailure, LaunchPlan } from '../infra/provider.ts'
+import type { Choice } from './select-offers.ts'
+
+const FIRST_PAUSE_SECONDS = 30
+const MAX_PAUSE_SECONDS = 600 // capacity comes back within minutes more often than not
+
+interface Setback {
+  readonly failureCount: number
+  readonly until: number
+}
+
+export class SpotMarket {
+  readonly #fallback: PoolLimits['onDemandFallback']
+  readonly #setbacks = new Map<string, Setback>()
+  #preemptionCount = 0
+  /** Since when spot launches have been failing. */
+  #refusedSince: number | undefined
+
+  constructor(fallback: PoolLimits['onDemandFallback']) {
+    this.#fallback = fallback
+  }
+
+  preempted(): void {
+    this.#preemptionCount += 1
+  }
+
+  /** What can be tried now, best first. */
+  usable(choices: readonly Choice[], now: Date): readonly Choice[] {
+    const rested = choices.filter(choice => (this.#setbacks.get(keyOf(choice))?.until ?? 0) <= now.getTime())
+    if (choices.every(choice => !choice.spot)) return rested
+    if (this.#tooManyPreemptions()) return rested.filter(choice => !choice.spot)
+    return rested.filter(choice => choice.spot || this.#waitedLongEnough(now))
+  }
+
+  report(plan: LaunchPlan, launchedCount: number, failures: readonly LaunchFailure[], now: Date): void {
+    for (const { instanceType, zone } of failures) this.#pause({ instanceType, zone, spot: plan.spot }, now)
+    if (!plan.spot) return
+    if (launchedCount > 0) this.#refusedSince = undefined
+    else if (failures.length > 0) this.#refusedSince ??= now.getTime()
+  }
+
+  #pause(what: Place, now: Date): void {
+    const key = placeKey(what)
+    const failureCount = (this.#setbacks.get(key)?.failureCount ?? 0) + 1
+    const pauseSeconds = Math.min(FIRST_PAUSE_SECONDS * 2 ** (failureCount - 1), MAX_PAUSE_SECONDS)
+    this.#setbacks.set(key, { failureCount, until: now.getTime() + pauseSeconds * 1000 })
+  }
+
+  #tooManyPreemptions(): boolean {
+    return typeof this.#fallback === 'object' && 'afterPreemptions' in this.#fallback
+      ? this.#preemptionCount >= this.#fallback.afterPreemptions
+      : false
+  }
+
+  #waitedLongEnough(now: Date): boolean {
+    if (typeof this.#fallback !== 'object' || !('afterWaitSeconds' in this.#fallback)) return false
+    if (this.#refusedSince === undefined) return false
+    return now.getTime() - this.#refusedSince >= this.#fallback.afterWaitSeconds * 1000
+  }
+}
+
+interface Place {
+  readonly instanceType: string
+  readonly zone: string
+  readonly spot: boolean
+}
+
+function keyOf({ offer, spot }: Choice): string {
+  return placeKey({ instanceType: offer.instanceType, zone: offer.zone, spot })
+}
+
+function placeKey({ instanceType, zone, spot }: Place): string {
+  return `${instanceType} ${zone} ${spot}`
+}
