@@ -168,11 +168,17 @@ export class SqliteFile {
   }
 
   #sentence(error: unknown): unknown {
-    const reason = sqliteReason(error, this.#format)
+    const reason = sqliteReason(error, this.#format) ?? systemReason(error)
     return reason === undefined
       ? error
       : new UserError(`${this.#format.title} ${this.path} ${reason}`, { cause: error })
   }
+}
+
+/** Of the folder: ENOTDIR, EACCES, ENOSPC … */
+function systemReason(error: unknown): string | undefined {
+  const systemError = error instanceof Error && 'syscall' in error
+  return systemError ? `cannot be opened: ${error.message}. Choose another folder with "local.root".` : undefined
 }
 
 function prepareFile(db: DatabaseSync, path: string, { title, version: known, schema }: SqliteFormat): void {
