@@ -68,7 +68,7 @@ export function providerSettings(
   { env }: Pick<Invocation, 'env'>,
 ): ProviderSettings {
   const s = section
-  const root = s.root ?? env.RMS_CLOUD_TASKS_LOCAL_ROOT
+  const root = s.root ?? env[LOCAL_ROOT_VARIABLE]
   return defined<ProviderSettings>({
     region,
     zone,

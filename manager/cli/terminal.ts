@@ -58,7 +58,7 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
   return {
     live,
     get columnCount() {
-      return stderr.columns ?? 80
+      return stderr.columns || 80 // some pseudo-terminals say 0
     },
     print(text) {
       above(() => stdout.write(`${text}\n`))
