@@ -111,11 +111,12 @@ function runsOf(row: Row): Run[] {
   const runs: Run[] = []
   for (const [column, { text, style }] of row.entries()) {
     const last = runs.at(-1)
-    if (last !== undefined && classesOf(last.style) === classesOf(style)) {
+    const same = last !== undefined && classesOf(last.style) === classesOf(style)
+    // Two blanks end a run: an XML reader may fold them into one.
+    if (same && !(text === ' ' && last.text.endsWith(' '))) {
       runs[runs.length - 1] = { ...last, text: last.text + text }
     } else runs.push({ column, text, style })
   }
-  // Blanks at the ends are dropped and counted: an XML reader may fold them.
   return runs
     .map(({ column, text, style }) => ({
       column: column + text.length - text.trimStart().length,

@@ -45,9 +45,8 @@ export class ReaderFolder {
   readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'cloud-tasks-docs-')))
 
   constructor(document: string) {
-    for (const name of ['examples', 'node_modules', 'package.json']) {
-      symlinkSync(join(checkout, name), join(this.path, name))
-    }
+    for (const name of ['examples', 'node_modules']) symlinkSync(join(checkout, name), this.file(name))
+    writeFileSync(this.file('package.json'), '{}') // so that npx looks here, and not further up
     for (const block of blocksOf(document))
       if (block.title !== undefined) writeFileSync(this.file(block.title), block.text)
   }
