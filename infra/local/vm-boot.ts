@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import {
   appendFileSync,
-  chmodSync,
   closeSync,
   copyFileSync,
   mkdirSync,
@@ -10,13 +9,13 @@ import {
   readFileSync,
   statSync,
   truncateSync,
-  writeFileSync,
 } from 'node:fs'
 import { shebangOptions } from '../startup-script.ts'
 import { VM_PROGRAMS } from './program-paths.ts'
 import { LOCAL_ROOT_VARIABLE } from './root.ts'
 import { VM_FOLDER_VARIABLE, VM_ID_VARIABLE, type VmFacts, type VmFolder } from './vm-folder.ts'
 
+const STARTUP_SCRIPT = 'startup.sh'
 const CONSOLE_BYTES = 5_000_000 // and as much again in the older half
 /** Nothing else of the launching program's environment reaches the VM, as in a real cloud. */
 const INHERITED = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'USER', 'LOGNAME', 'SHELL'] as const
@@ -31,11 +30,10 @@ export function makeDisk(folder: VmFolder, facts: VmFacts, startupScript: string
   mkdirSync(folder.file('bin'), { recursive: true })
   mkdirSync(folder.file('tmp'), { recursive: true })
   folder.writeFacts(facts)
-  writeFileSync(folder.startupScript, startupScript, { mode: 0o755 })
+  folder.write(STARTUP_SCRIPT, startupScript, { executable: true })
   for (const [name, args] of Object.entries(VM_PROGRAMS)) {
     const command = [process.execPath, ...args].map(quote).join(' ')
-    writeFileSync(folder.file(`bin/${name}`), `#!/bin/sh\nexec ${command} "$@"\n`)
-    chmodSync(folder.file(`bin/${name}`), 0o755)
+    folder.write(`bin/${name}`, `#!/bin/sh\nexec ${command} "$@"\n`, { executable: true })
   }
 }
 
@@ -46,10 +44,10 @@ export function startScript(vm: {
   readonly id: string
 }): RunningScript {
   const { folder } = vm
-  const options = shebangOptions(readFileSync(folder.startupScript, 'utf8'))
+  const options = shebangOptions(readFileSync(folder.file(STARTUP_SCRIPT), 'utf8'))
   // A file, not a pipe: the console goes on when the host dies.
   const console = openSync(folder.console, 'a')
-  const script = spawn('bash', [...options, folder.startupScript], {
+  const script = spawn('bash', [...options, folder.file(STARTUP_SCRIPT)], {
     cwd: folder.path,
     env: environment(vm),
     detached: true,

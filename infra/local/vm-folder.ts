@@ -1,8 +1,7 @@
 // The folder of one local VM: its disk, and the place where the world outside and the VM's host leave notes for each other.
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { type VmId, vmId } from '../../core/ids.ts'
+import type { VmId } from '../../core/ids.ts'
 
 /** How a process finds out on which local VM it runs: the metadata service of this cloud. Inherited by all its processes. */
 export const VM_ID_VARIABLE = 'CLOUD_TASKS_LOCAL_VM_ID'
@@ -21,18 +20,6 @@ export interface VmFacts {
   readonly preemptedAfterSeconds?: number | undefined
 }
 
-const factsSchema = z.object({
-  id: z.string().transform(vmId),
-  instanceType: z.string(),
-  region: z.string(),
-  zone: z.string(),
-  spot: z.boolean(),
-  bootSeconds: z.number(),
-  noticeSeconds: z.number(),
-  preemptedAfterSeconds: z.number().optional(),
-})
-const noticeSchema = z.object({ deadlineAt: z.iso.datetime() })
-
 /** Asked of the VM's host by whoever writes the file. */
 export type VmRequest = 'preempt' | 'power-off'
 
@@ -47,32 +34,29 @@ export class VmFolder {
     return join(this.path, name)
   }
 
-  get startupScript(): string {
-    return this.file('startup.sh')
-  }
-
   /** Standard output and error of everything that ran; the older half is in `console.1.log`. */
   get console(): string {
     return this.file('console.log')
   }
 
   writeFacts(facts: VmFacts): void {
-    this.#replace('vm.json', JSON.stringify(facts))
+    this.write('vm.json', JSON.stringify(facts))
   }
 
   readFacts(): VmFacts {
-    return factsSchema.parse(JSON.parse(readFileSync(this.file('vm.json'), 'utf8')))
+    return parseWritten<VmFacts>(this.file('vm.json'))
   }
 
   writeNotice(deadlineAt: Date): void {
-    this.#replace('notice.json', JSON.stringify({ deadlineAt: deadlineAt.toISOString() }))
+    const notice: WrittenNotice = { deadlineAt: deadlineAt.toISOString() }
+    this.write('notice.json', JSON.stringify(notice))
   }
 
   /** When the VM will be killed; undefined while nobody wants its capacity back. */
   readNotice(): Date | undefined {
     const path = this.file('notice.json')
     if (!existsSync(path)) return undefined
-    return new Date(noticeSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).deadlineAt)
+    return new Date(parseWritten<WrittenNotice>(path).deadlineAt)
   }
 
   request(what: VmRequest): void {
@@ -83,10 +67,20 @@ export class VmFolder {
     return existsSync(this.file(what))
   }
 
-  /** Readers see the old content or the new one, never a part. */
-  #replace(name: string, content: string): void {
-    const temporary = this.file(`.${name}.${process.pid}`)
+  /** Readers, and launchers that write the same at once, see the old content or the new one, never a part. */
+  write(name: string, content: string, { executable = false } = {}): void {
+    const temporary = `${this.file(name)}.${process.pid}.part`
     writeFileSync(temporary, content)
+    if (executable) chmodSync(temporary, 0o755)
     renameSync(temporary, this.file(name))
   }
+}
+
+interface WrittenNotice {
+  readonly deadlineAt: string
+}
+
+/** Whole by the way it was written, so there is nothing to check; a schema library would double the host's memory. */
+function parseWritten<Content>(path: string): Content {
+  return JSON.parse(readFileSync(path, 'utf8')) as Content
 }

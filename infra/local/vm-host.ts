@@ -64,6 +64,6 @@ async function live(facts: VmFacts): Promise<string> {
 /** Processes first, record second: what is listed as ended has no process left. */
 async function end(reason: string): Promise<void> {
   await killVmProcesses(id)
-  if (existsSync(root)) await registry.markEnded(id, systemClock.now(), reason)
+  await registry.markEnded(id, systemClock.now(), reason)
   rmSync(folder.file('tmp'), { recursive: true, force: true })
 }

@@ -55,31 +55,35 @@ export class VmRegistry {
    * Answers all VMs of the token.
    */
   async add(vms: readonly NewVm[], { jobId, token, capacity }: AddOptions): Promise<readonly VmRow[]> {
-    return this.#write(file => {
-      const known = this.#select(file, 'job_id = ? AND token = ?', [jobId, token])
-      if (known.length > 0) return known
-      const alive = count(file, 'SELECT count(*) FROM vms WHERE ended_ms IS NULL', [])
-      let ordinal = count(file, 'SELECT count(*) FROM vms WHERE job_id = ?', [jobId])
-      for (const vm of vms.slice(0, Math.max(0, capacity - alive))) {
-        file
-          .prepare(
-            `INSERT INTO vms (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL)`,
-          )
-          .run(
-            vm.id,
-            jobId,
-            token,
-            ++ordinal,
-            vm.instanceType,
-            vm.zone,
-            vm.spot ? 1 : 0,
-            vm.vcpuCount,
-            vm.priceUsdPerHour,
-            vm.launchedMs,
-          )
-      }
-      return this.#select(file, 'job_id = ? AND token = ?', [jobId, token])
-    })
+    const rows = await this.#file.write(
+      file => {
+        const known = this.#select(file, 'job_id = ? AND token = ?', [jobId, token])
+        if (known.length > 0) return known
+        const alive = count(file, 'SELECT count(*) FROM vms WHERE ended_ms IS NULL', [])
+        let ordinal = count(file, 'SELECT count(*) FROM vms WHERE job_id = ?', [jobId])
+        for (const vm of vms.slice(0, Math.max(0, capacity - alive))) {
+          file
+            .prepare(
+              `INSERT INTO vms (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL)`,
+            )
+            .run(
+              vm.id,
+              jobId,
+              token,
+              ++ordinal,
+              vm.instanceType,
+              vm.zone,
+              vm.spot ? 1 : 0,
+              vm.vcpuCount,
+              vm.priceUsdPerHour,
+              vm.launchedMs,
+            )
+        }
+        return this.#select(file, 'job_id = ? AND token = ?', [jobId, token])
+      },
+      { create: true },
+    )
+    return rows ?? []
   }
 
   /** Of one job: alive, or ended since `endedSinceMs`. */
@@ -121,14 +125,10 @@ export class VmRegistry {
     this.#file.close()
   }
 
+  /** False if nothing fitted; also if the list is gone, which somebody deleted with its whole folder. */
   async #update(change: string, values: readonly (string | number)[]): Promise<boolean> {
-    return this.#write(file => file.prepare(`UPDATE vms SET ${change}`).run(...values).changes === 1)
-  }
-
-  async #write<Result>(work: (file: SqliteFile) => Result): Promise<Result> {
-    const answer = await this.#file.write(file => ({ result: work(file) }), { create: true })
-    if (answer === undefined) throw new Error('A write without a signal was aborted. This is a bug in Cloud Tasks.')
-    return answer.result
+    const update = (file: SqliteFile) => file.prepare(`UPDATE vms SET ${change}`).run(...values).changes === 1
+    return (await this.#file.write(update, { create: false })) ?? false
   }
 
   #select(file: SqliteFile, where: string, values: readonly (string | number)[]): readonly VmRow[] {
