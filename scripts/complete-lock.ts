@@ -1,5 +1,6 @@
-// Adds to package-lock.json what npm left out: the optional packages of other platforms that its registry mirror lacked
-// at the time. Without them `npm ci` refuses the lock everywhere (https://github.com/npm/cli/issues/4828).
+// `node scripts/complete-lock.ts [FOLDER…]`: adds to package-lock.json what npm left out, the optional packages of other
+// platforms that its registry mirror lacked at the time. Without them `npm ci` refuses the lock everywhere
+// (https://github.com/npm/cli/issues/4828).
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -12,26 +13,25 @@ interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
-const file = join(import.meta.dirname, '../package-lock.json')
-const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(file, 'utf8'))
+for (const folder of process.argv.length > 2 ? process.argv.slice(2) : ['.'])
+  complete(join(folder, 'package-lock.json'))
 
-let addedCount = 0
-for (const { dev, optionalDependencies = {} } of Object.values(lock.packages)) {
-  for (const [name, version] of Object.entries(optionalDependencies)) {
-    const key = `node_modules/${name}`
-    if (key in lock.packages) continue
-    lock.packages[key] = {
-      version,
-      ...platformOf(name),
-      ...(dev ? { dev } : undefined),
-      optional: true,
-    } as LockedPackage
-    addedCount++
-  }
+function complete(file: string): void {
+  const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(file, 'utf8'))
+  const missing = Object.values(lock.packages).flatMap(({ dev, optionalDependencies = {} }) =>
+    Object.entries(optionalDependencies)
+      .filter(([name]) => !Object.keys(lock.packages).some(key => key.endsWith(`node_modules/${name}`)))
+      .map(([name, version]) => [
+        `node_modules/${name}`,
+        { version, ...platformOf(name), ...(dev ? { dev } : undefined), optional: true },
+      ]),
+  )
+  const packages = [...Object.entries(lock.packages), ...missing].toSorted(([a], [b]) =>
+    String(a).localeCompare(String(b), 'en'),
+  )
+  writeFileSync(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries(packages) }, undefined, 2)}\n`)
+  console.log(`${file}: ${missing.length} packages of other platforms added.`)
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')))
-writeFileSync(file, `${JSON.stringify(lock, undefined, 2)}\n`)
-console.log(`package-lock.json: ${addedCount} packages of other platforms added.`)
 
 /** From names such as `@oxc-parser/binding-linux-arm-gnueabihf`. npm installs nothing whose platform is not its own. */
 function platformOf(name: string): { os: string[]; cpu: string[]; libc?: string[] } {

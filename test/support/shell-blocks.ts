@@ -16,7 +16,7 @@ interface Block {
   readonly text: string
 }
 
-export function blocksOf(document: string): Block[] {
+function blocksOf(document: string): Block[] {
   const markdown = readFileSync(join(checkout, document), 'utf8')
   return [...markdown.matchAll(/^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$/gms)].map(match => ({
     language: match[1] ?? '',
