@@ -3,9 +3,9 @@
 import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Delivery, Queue } from '../infra/provider.ts'
+import type { AppliedBatch } from './applied-batch.ts'
 import { EventFile } from './event-file.ts'
 import type { JobDb } from './job-db.ts'
-import type { AppliedBatch } from './job-db-events.ts'
 
 export interface CollectOptions {
   readonly queue: Queue
@@ -27,7 +27,7 @@ export interface CollectReport {
   readonly malformedCount: number
 }
 
-const MAX_MESSAGES = 10_000 // the adapter gives fewer where its cloud does
+const MAX_MESSAGES = 2000 // one transaction each; the adapter gives fewer where its cloud does
 const WAIT_SECONDS = 2 // so that "all finished" is noticed soon, also when another process collects
 
 export async function collectEvents(options: CollectOptions): Promise<CollectReport> {

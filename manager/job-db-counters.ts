@@ -2,38 +2,54 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type StatusCounts, TASK_STATUSES, type TaskStatus } from './job-db-status.ts'
 
-/** `retried`: attempts after which another one was wanted, preemptions not counted. */
-type CounterName = `status:${string}` | `event:${string}` | 'retried'
-
 export class Counters {
   readonly #sqlite: DatabaseSync
-  readonly #changes = new Map<CounterName, number>()
+  readonly #statuses = new Map<TaskStatus, number>()
+  readonly #events = new Map<string, number>()
+  #retried = 0
 
   constructor(sqlite: DatabaseSync) {
     this.#sqlite = sqlite
   }
 
-  add(name: CounterName, change: number): void {
-    this.#changes.set(name, (this.#changes.get(name) ?? 0) + change)
+  addTasks(status: TaskStatus, change: number): void {
+    this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + change)
   }
 
-  move(from: TaskStatus, to: TaskStatus): void {
-    this.add(`status:${from}`, -1)
-    this.add(`status:${to}`, 1)
+  moveTask(from: TaskStatus, to: TaskStatus): void {
+    this.addTasks(from, -1)
+    this.addTasks(to, 1)
+  }
+
+  addEvent(eventType: string): void {
+    this.#events.set(eventType, (this.#events.get(eventType) ?? 0) + 1)
+  }
+
+  /** An attempt after which another one was wanted; a preemption is none. */
+  addRetried(): void {
+    this.#retried++
   }
 
   /** Inside the transaction that made the changes. */
   write(): void {
-    const upsert = this.#sqlite.prepare(
-      'INSERT INTO counters VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + ?2',
-    )
-    for (const [name, change] of this.#changes) if (change !== 0) upsert.run(name, change)
+    for (const [status, change] of this.#statuses) this.#add(`status:${status}`, change)
+    for (const [type, change] of this.#events) this.#add(`event:${type}`, change)
+    this.#add('retried', this.#retried)
     this.forget()
   }
 
   /** After a rollback. */
   forget(): void {
-    this.#changes.clear()
+    this.#statuses.clear()
+    this.#events.clear()
+    this.#retried = 0
+  }
+
+  #add(name: string, change: number): void {
+    if (change === 0) return
+    this.#sqlite
+      .prepare('INSERT INTO counters VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + ?2')
+      .run(name, change)
   }
 }
 

@@ -1,225 +1,123 @@
 // Stores events and lets each task's row show the one that counts. Runs inside a transaction of its caller.
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { VmId } from '../core/ids.ts'
-import type { Json } from '../core/task.ts'
+import type { DatabaseSync } from 'node:sqlite'
 import { type AttemptEvent, parseEvent, type TaskEvent } from '../core/task-event.ts'
-import { exactValue, hasInexactNumber } from '../infra/task-file/exact-numbers.ts'
+import { type AppliedBatch, BatchSum } from './applied-batch.ts'
+import { EventLog } from './event-log.ts'
 import { compareEvents, isSameEvent, type StoredEvent, statusAfter } from './event-order.ts'
 import type { Counters } from './job-db-counters.ts'
-import type { TaskStatus } from './job-db-status.ts'
-import { normalizeTimestamp, renderTimestamp } from './timestamps.ts'
-
-export interface AppliedBatch {
-  /** VMs that said anything in this batch, and when we heard it. */
-  readonly heardAt: ReadonlyMap<VmId, Date>
-  /** Events now stored that were not before, in order of arrival, as JSON on one line: for the output file and for people. */
-  readonly stored: readonly string[]
-  readonly duplicateCount: number
-  /** Texts that are no event we know. Kept in the DB. */
-  readonly malformed: readonly string[]
-  /** Tasks that are not in the DB. Their events are kept. */
-  readonly unknownTaskIds: readonly string[]
-}
+import { addVmWork } from './job-db-vms.ts'
+import { TaskRows } from './task-rows.ts'
+import { normalizeTimestamp } from './timestamps.ts'
 
 export class EventApplier {
+  readonly #sqlite: DatabaseSync
   readonly #counters: Counters
-  readonly #statements: Statements
-  #batch = new Batch(new Date())
+  readonly #log: EventLog
+  readonly #rows: TaskRows
+  #batch = new BatchSum(new Date(0))
 
   constructor(sqlite: DatabaseSync, counters: Counters) {
+    this.#sqlite = sqlite
     this.#counters = counters
-    this.#statements = prepareStatements(sqlite)
+    this.#log = new EventLog(sqlite)
+    this.#rows = new TaskRows(sqlite)
   }
 
   apply(raws: readonly string[], receivedAt: Date): AppliedBatch {
-    this.#batch = new Batch(receivedAt)
+    const batch = new BatchSum(receivedAt)
+    this.#batch = batch
+    this.#log.forget()
     for (const raw of raws) this.#applyOne(raw)
-    this.#writeInstances()
-    return this.#batch
+    this.#log.flush()
+    addVmWork(this.#sqlite, batch)
+    return batch
   }
 
   #applyOne(text: string): void {
     const raw = text.startsWith('"') ? unwrap(text) : text
     const event = parseEvent(raw)
-    if (event === undefined) {
-      this.#storeMalformed(raw)
-      return
-    }
-    if (event.instanceId !== undefined) this.#batch.hear(event.instanceId)
-    if (event.kind === 'keep_alive') return
-    if (event.kind === 'attempt') this.#applyAttempt({ event, raw })
-    else this.#storeWithoutTask(event, raw)
+    if (event?.instanceId !== undefined) this.#batch.addHeard(event.instanceId)
+    if (event === undefined) this.#storeMalformed(raw)
+    else if (event.kind === 'attempt') this.#applyAttempt({ event, raw })
+    else if (event.kind !== 'keep_alive') this.#storeWithoutTask(event, raw)
   }
 
   #applyAttempt(stored: StoredEvent): void {
     const { event } = stored
     const status = statusAfter(event)
     // Nearly always a task's first event: the row is as the loader left it, so no earlier event can be there.
-    if (this.#statements.showFirst.run(...shown(stored, status), event.taskId).changes === 1) {
-      this.#counters.move('in_queue_original', status)
-      this.#insert(stored)
+    if (this.#rows.showFirst(stored, status)) {
+      this.#counters.moveTask('in_queue_original', status)
+      this.#store(stored)
       return
     }
-    const earlier = this.#eventsOf(event.taskId)
+    const earlier = this.#log.ofTask(event.taskId).flatMap(asStoredEvent)
     if (earlier.some(other => isSameEvent(other, stored))) {
       this.#batch.duplicateCount++
       return
     }
-    this.#insert(stored)
-    const before = this.#statements.statusOf.get(event.taskId)?.status
+    this.#store(stored)
+    const before = this.#rows.statusOf(event.taskId)
     if (before === undefined) {
       this.#batch.unknownTaskIds.push(event.taskId)
     } else if (earlier.every(other => compareEvents(stored, other) > 0)) {
-      this.#statements.show.run(...shown(stored, status), event.taskId)
-      this.#counters.move(before as TaskStatus, status)
+      this.#rows.show(stored, status)
+      this.#counters.moveTask(before, status)
     } else {
-      this.#statements.touch.run(event.taskId)
+      this.#rows.touch(event.taskId)
     }
   }
 
-  #eventsOf(taskId: string): readonly StoredEvent[] {
-    return this.#statements.eventsOf.all(taskId).flatMap(row => {
-      const raw = String(row.raw_event)
-      const event = parseEvent(raw)
-      return event?.kind === 'attempt' ? [{ event, raw }] : []
-    })
-  }
-
-  #insert({ event, raw }: StoredEvent): void {
+  #store({ event, raw }: StoredEvent): void {
     const type = `task_${event.outcome.kind}`
-    this.#statements.insert.run(
-      normalizeTimestamp(event.timestamp),
-      event.hostname,
+    this.#log.append({
+      timestamp: normalizeTimestamp(event.timestamp),
+      hostname: event.hostname,
       type,
-      event.taskId,
+      taskId: event.taskId,
       raw,
-      event.attempt,
-    )
-    this.#counters.add(`event:${type}`, 1)
-    if (event.retry === true && event.deadLetter === undefined && event.outcome.kind !== 'interrupted') {
-      this.#counters.add('retried', 1)
-    }
-    this.#batch.store(raw)
-    if (event.instanceId !== undefined) this.#batch.work(event.instanceId, event)
+      attempt: event.attempt,
+    })
+    this.#counters.addEvent(type)
+    if (wantsAnotherAttempt(event)) this.#counters.addRetried()
+    this.#batch.addStored(raw)
+    if (event.instanceId !== undefined) this.#batch.addWork(event.instanceId, event)
   }
 
   #storeWithoutTask(event: Exclude<TaskEvent, AttemptEvent>, raw: string): void {
+    const { kind: type, hostname } = event
     const timestamp = normalizeTimestamp(event.timestamp)
-    for (const row of this.#statements.withoutTask.all(timestamp)) {
-      const other = parseEvent(String(row.raw_event))
-      const same = event.eventId === undefined ? row.raw_event === raw : other?.eventId === event.eventId
-      if (same) {
-        this.#batch.duplicateCount++
-        return
-      }
+    const id = event.eventId
+    const there = this.#log
+      .withoutTask(timestamp)
+      .some(other => (id === undefined ? other === raw : parseEvent(other)?.eventId === id))
+    if (there) {
+      this.#batch.duplicateCount++
+      return
     }
-    this.#statements.insert.run(timestamp, event.hostname, event.kind, null, raw, 0)
-    this.#counters.add(`event:${event.kind}`, 1)
-    this.#batch.store(raw)
+    this.#log.append({ timestamp, hostname, type, taskId: null, raw, attempt: 0 })
+    this.#counters.addEvent(type)
+    this.#batch.addStored(raw)
   }
 
   #storeMalformed(raw: string): void {
-    this.#batch.malformed.push(raw)
-    const there = this.#statements.withoutTask.all(null).some(row => row.raw_event === raw)
-    if (there) this.#batch.duplicateCount++
-    else this.#statements.insert.run(null, null, 'malformed', null, raw, 0)
-  }
-
-  #writeInstances(): void {
-    const heardAt = renderTimestamp(this.#batch.receivedAt)
-    for (const id of this.#batch.heardAt.keys()) {
-      const work = this.#batch.workOf.get(id)
-      this.#statements.hear.run(id, heardAt, work?.attempts ?? 0, work?.completed ?? 0, work?.busySeconds ?? 0)
+    if (this.#log.withoutTask(null).includes(raw)) {
+      this.#batch.duplicateCount++
+      return
     }
+    this.#log.append({ timestamp: null, hostname: null, type: 'malformed', taskId: null, raw, attempt: 0 })
+    this.#counters.addEvent('malformed')
+    this.#batch.malformed.push(raw)
   }
 }
 
-class Batch implements AppliedBatch {
-  readonly receivedAt: Date
-  readonly heardAt = new Map<VmId, Date>()
-  readonly workOf = new Map<VmId, { attempts: number; completed: number; busySeconds: number }>()
-  readonly stored: string[] = []
-  readonly malformed: string[] = []
-  readonly unknownTaskIds: string[] = []
-  duplicateCount = 0
-
-  constructor(receivedAt: Date) {
-    this.receivedAt = receivedAt
-  }
-
-  hear(id: VmId): void {
-    if (!this.heardAt.has(id)) this.heardAt.set(id, this.receivedAt)
-  }
-
-  store(raw: string): void {
-    this.stored.push(raw.includes('\n') ? raw.replaceAll(/\s*\n\s*/g, ' ') : raw) // inside a JSON text it would be \n
-  }
-
-  work(id: VmId, event: AttemptEvent): void {
-    const sums = this.workOf.get(id) ?? { attempts: 0, completed: 0, busySeconds: 0 }
-    sums.attempts++
-    if (event.outcome.kind === 'completed' && !event.outcome.retry) sums.completed++
-    sums.busySeconds += event.elapsedSeconds
-    this.workOf.set(id, sums)
-  }
+function asStoredEvent(raw: string): readonly StoredEvent[] {
+  const event = parseEvent(raw)
+  return event?.kind === 'attempt' ? [{ event, raw }] : []
 }
 
-interface Statements {
-  readonly showFirst: StatementSync
-  readonly show: StatementSync
-  readonly touch: StatementSync
-  readonly statusOf: StatementSync
-  readonly eventsOf: StatementSync
-  readonly withoutTask: StatementSync
-  readonly insert: StatementSync
-  readonly hear: StatementSync
-}
-
-function prepareStatements(sqlite: DatabaseSync): Statements {
-  const columns = `status = ?, retry = ?, completed_at = ?, elapsed_time = ?, hostname = ?, result = ?, exception = ?,
-    exit_code = ?, attempt = ?, dead_letter = ?`
-  return {
-    showFirst: sqlite.prepare(
-      `UPDATE tasks SET ${columns}, revision = 2 WHERE task_id = ? AND revision = 1 AND status = 'in_queue_original'`,
-    ),
-    show: sqlite.prepare(`UPDATE tasks SET ${columns}, revision = coalesce(revision, 0) + 1 WHERE task_id = ?`),
-    touch: sqlite.prepare('UPDATE tasks SET revision = coalesce(revision, 0) + 1 WHERE task_id = ?'),
-    statusOf: sqlite.prepare('SELECT status FROM tasks WHERE task_id = ?'),
-    eventsOf: sqlite.prepare('SELECT raw_event FROM events WHERE task_id = ?'),
-    withoutTask: sqlite.prepare('SELECT raw_event FROM events WHERE task_id IS NULL AND timestamp IS ?'),
-    insert: sqlite.prepare(
-      'INSERT INTO events (timestamp, hostname, event_type, task_id, raw_event, attempt) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    hear: sqlite.prepare(`
-      INSERT INTO instances (id, last_heard_at, attempts, completed, busy_seconds) VALUES (?1, ?2, ?3, ?4, ?5)
-      ON CONFLICT DO UPDATE SET last_heard_at = max(coalesce(last_heard_at, ''), ?2), attempts = attempts + ?3,
-        completed = completed + ?4, busy_seconds = busy_seconds + ?5`),
-  }
-}
-
-type ShownColumns = readonly (string | number | null)[]
-
-/** What a row shows of its event; fields that do not belong to the kind of event are emptied. */
-function shown({ event, raw }: StoredEvent, status: TaskStatus): ShownColumns {
-  const { outcome } = event
-  // Interrupted and to be run again: as if it had never left the queue.
-  if (status === 'in_queue_original') return [status, null, null, null, null, null, null, null, event.attempt, null]
-  return [
-    status,
-    event.retry === null ? null : Number(event.retry),
-    normalizeTimestamp(event.timestamp),
-    event.elapsedSeconds,
-    event.hostname,
-    outcome.kind === 'completed' ? renderResult(outcome.result, raw) : null,
-    outcome.kind === 'exception' ? outcome.exception : null,
-    outcome.kind === 'exited' ? (outcome.exitCode ?? null) : null,
-    event.attempt,
-    event.deadLetter ?? null,
-  ]
-}
-
-function renderResult(result: Json, raw: string): string {
-  return JSON.stringify(hasInexactNumber(result) ? exactValue(raw, 'result') : result)
+function wantsAnotherAttempt({ retry, deadLetter, outcome }: AttemptEvent): boolean {
+  return retry === true && deadLetter === undefined && outcome.kind !== 'interrupted'
 }
 
 /** Some Python writers encode twice; we keep the inner text, so that both ways are the same event. */
@@ -227,7 +125,8 @@ function unwrap(text: string): string {
   try {
     const inner: unknown = JSON.parse(text)
     return typeof inner === 'string' ? inner : text
-  } catch {
-    return text // not JSON at all: kept as it came
+  } catch (error) {
+    if (error instanceof SyntaxError) return text
+    throw error
   }
 }

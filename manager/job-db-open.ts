@@ -14,7 +14,7 @@ export type JobDbMode =
 
 // Other programs hold the file for milliseconds; longer means that one is stuck.
 const LOCK_WAIT_MS = 10_000
-const CACHE_KIB = 16_000
+const CACHE_KIB = 8_000
 
 export function openSqlite(file: string, mode: JobDbMode): DatabaseSync {
   const there = existsSync(file)

@@ -35,7 +35,11 @@ export class TaskWriter {
       INSERT INTO tasks (task_id, task_data, status, revision, priority, type, not_before)
       VALUES (?, ?, 'pending', 0, ?, ?, ?)`)
     this.#pending = sqlite.prepare(`
-      SELECT rowid, task_id, task_data, priority, type, not_before FROM tasks
+      SELECT rowid, task_id, priority, not_before, '{"task_id":' || json_quote(task_id) || ',"data":' || task_data
+        || iif(type IS NULL, '', ',"type":' || json_quote(type))
+        || iif(priority IS NULL, '', ',"priority":' || json_quote(priority))
+        || iif(not_before IS NULL, '', ',"not_before":' || json_quote(not_before)) || '}'
+      FROM tasks
       WHERE rowid > ? AND status = 'pending' ORDER BY rowid LIMIT ?`)
     this.#pending.setReturnArrays(true)
     this.#countPending = sqlite.prepare(
@@ -65,7 +69,7 @@ export class TaskWriter {
         throw this.#describeDuplicate(error, task.taskId)
       }
     }
-    this.#counters.add('status:pending', tasks.length)
+    this.#counters.addTasks('pending', tasks.length)
   }
 
   pending(afterRow: number, maxCount: number): PendingBatch {
@@ -84,8 +88,8 @@ export class TaskWriter {
   #markRange(firstRow: number, lastRow: number, at: Date): void {
     const count = Number(this.#countPending.get(firstRow, lastRow)?.n)
     this.#mark.run(renderTimestamp(at), firstRow, lastRow)
-    this.#counters.add('status:pending', -count)
-    this.#counters.add('status:in_queue_original', count)
+    this.#counters.addTasks('pending', -count)
+    this.#counters.addTasks('in_queue_original', count)
   }
 
   /** A row's number is its place among the loaded tasks, because the load is what fills the table. */
@@ -114,20 +118,21 @@ function checkSize(task: Task, maxBodyBytes: number): void {
   )
 }
 
-type PendingRow = readonly [number, string, string, Priority | null, string | null, string | null]
+/** The message is put together by SQLite: half the garbage, twice the speed. Same text as of `messageOfTask`. */
+type PendingRow = readonly [
+  row: number,
+  taskId: string,
+  priority: Priority | null,
+  notBefore: string | null,
+  body: string,
+]
 
-function pendingTask([row, taskId, data, priority, type, notBefore]: PendingRow): PendingTask {
-  const head = `{"task_id":${JSON.stringify(taskId)},"data":${data}`
-  if (priority === null && type === null && notBefore === null) return { row, taskId, body: `${head}}` }
-  const rest = JSON.stringify({
-    type: type ?? undefined,
-    priority: priority ?? undefined,
-    not_before: notBefore ?? undefined,
-  })
+function pendingTask([row, taskId, priority, notBefore, body]: PendingRow): PendingTask {
+  if (priority === null && notBefore === null) return { row, taskId, body }
   return {
     row,
     taskId,
-    body: `${head},${rest.slice(1)}`,
+    body,
     ...(priority === null ? undefined : { priority }),
     ...(notBefore === null ? undefined : { notBeforeAt: new Date(notBefore) }),
   }

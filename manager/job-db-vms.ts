@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { vmId } from '../core/ids.ts'
 import type { Vm, VmState } from '../infra/provider.ts'
+import type { BatchSum } from './applied-batch.ts'
 import { readJobFacts } from './job-db-facts.ts'
 import { parseTimestamp, renderTimestamp } from './timestamps.ts'
 
@@ -52,6 +53,24 @@ function endAllBut(sqlite: DatabaseSync, vms: readonly Vm[], now: Date): void {
        WHERE state IS NOT NULL AND state <> 'terminated' AND id NOT IN (SELECT value FROM json_each(?2))`,
     )
     .run(renderTimestamp(now), JSON.stringify(vms.map(vm => vm.id)))
+}
+
+/** The last sign of life and the work done, also of VMs that are not listed yet. */
+export function addVmWork(sqlite: DatabaseSync, { receivedAt, heardAt, workOf }: BatchSum): void {
+  const upsert = sqlite.prepare(`
+    INSERT INTO instances (id, last_heard_at, attempts, completed, busy_seconds) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT DO UPDATE SET last_heard_at = max(coalesce(last_heard_at, ''), ?2), attempts = attempts + ?3,
+      completed = completed + ?4, busy_seconds = busy_seconds + ?5`)
+  for (const id of heardAt.keys()) {
+    const work = workOf.get(id)
+    upsert.run(
+      id,
+      renderTimestamp(receivedAt),
+      work?.attemptCount ?? 0,
+      work?.completedCount ?? 0,
+      work?.busySeconds ?? 0,
+    )
+  }
 }
 
 export function readVms(sqlite: DatabaseSync): readonly VmRecord[] {

@@ -100,7 +100,7 @@ export async function insertTasks(options: InsertOptions & { readonly skipCount?
 }
 
 // Far fewer round trips than tasks; small enough that a crash repeats little.
-const SEND_BATCH = 2000
+const SEND_BATCH = 1000
 /** Of the cloud with the shortest (SQS). */
 const SHORTEST_MAX_DELAY_SECONDS = 900
 

@@ -96,9 +96,8 @@ function readElapsed(sqlite: DatabaseSync): { values: Float64Array; first: unkno
 function readExceptions(sqlite: DatabaseSync): readonly ExceptionGroup[] {
   const rows = sqlite
     .prepare(
-      // The list of statuses lets SQLite use the index of what went wrong.
       `SELECT exception AS text, count(*) AS n FROM tasks
-       WHERE status IN ('exception', 'exception_with_retry', 'failed') AND exception IS NOT NULL
+       WHERE exception IS NOT NULL
        GROUP BY exception ORDER BY n DESC, exception LIMIT ?`,
     )
     .all(MOST_EXCEPTIONS)

@@ -25,7 +25,7 @@ function readUrl(url: string, objects: Objects | undefined): AsyncIterable<Uint8
 }
 
 // Small enough that a batch of tasks stays small, big enough that a read costs nothing per task.
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 64 * 1024
 
 async function* readLocal(path: string): AsyncGenerator<Uint8Array> {
   const file = await open(path).catch(error => {

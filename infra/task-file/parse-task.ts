@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts'
 import { taskId } from '../../core/ids.ts'
 import { type JsonObject, PRIORITIES, type Priority, type Task } from '../../core/task.ts'
-import { exactValue, hasInexactNumber } from './exact-numbers.ts'
+import { exactField, hasInexactNumber } from './exact-numbers.ts'
 import type { ItemLocation } from './read-task-file.ts'
 
 export interface ItemSource {
@@ -88,6 +88,6 @@ function show(value: unknown): string {
 
 function exactData(data: JsonObject, source: ItemSource): JsonObject {
   const { json } = source.locate()
-  const exact = json === undefined ? data : exactValue(json, 'data')
+  const exact = json === undefined ? data : exactField(json, 'data')
   return isObject(exact) ? exact : data
 }

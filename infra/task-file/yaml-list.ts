@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { LineCounter, parseDocument } from 'yaml'
 import { UserError } from '../../core/errors.ts'
-import { rawJson } from './exact-numbers.ts'
+import { parseExactJson } from '../../core/exact-json.ts'
 import { readLineGroups } from './line-groups.ts'
 import type { ItemGroup } from './read-task-file.ts'
 
@@ -112,7 +112,7 @@ function parseItems({ text, line }: Items, fileName: string): ItemGroup {
 function toJson(value: unknown): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value)
-    return Number.isSafeInteger(number) ? number : rawJson(String(value))
+    return Number.isSafeInteger(number) ? number : parseExactJson(String(value))
   }
   if (Array.isArray(value)) return value.map(toJson)
   if (typeof value !== 'object' || value === null) return value
