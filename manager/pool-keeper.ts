@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { LaunchFailure, LaunchPlan, Pool, Queue, Vm } from '../infra/provider.ts'
+import type { AppliedBatch } from './applied-batch.ts'
 import type { JobDb } from './job-db.ts'
 import type { LaunchIntents } from './launch-intents.ts'
 import { type Action, reconcile } from './reconcile.ts'
@@ -37,6 +38,8 @@ export class PoolKeeper {
   readonly #warned = new Set<string>()
   #repeatAtMs = 0
   #nobodyWorks = false
+  /** Ended before this job began. */
+  #foreign: ReadonlySet<VmId> | undefined
 
   constructor(options: PoolKeeperOptions) {
     this.#options = options
@@ -64,8 +67,8 @@ export class PoolKeeper {
   }
 
   /** What the collector heard. */
-  hear(heardAt: ReadonlyMap<VmId, Date>): void {
-    this.#watch.hear(heardAt)
+  hear({ heardAt, stored }: Pick<AppliedBatch, 'heardAt' | 'stored'>): void {
+    this.#watch.hear(heardAt, stored)
   }
 
   /** The event queue was read to its end: who said nothing until now is silent. */
@@ -110,7 +113,8 @@ export class PoolKeeper {
     const { pool, db } = this.#options
     const active = (await pool.list()).filter(vm => vm.state !== 'terminated')
     await pool.terminate(active.map(vm => vm.id))
-    this.#vms = await pool.list()
+    const foreign = this.#foreign
+    this.#vms = (await pool.list()).filter(vm => foreign?.has(vm.id) !== true)
     db.saveVms(this.#vms, this.#now(), { complete: true })
     return active.length
   }
@@ -136,6 +140,9 @@ export class PoolKeeper {
       log('ERROR', `The VMs could not be listed; trying again: ${messageOf(error)}`)
       return undefined
     }
+    this.#foreign ??= foreignVms(vms, db)
+    const foreign = this.#foreign
+    vms = vms.filter(vm => !foreign.has(vm.id))
     db.saveVms(vms, this.#now(), { complete: true })
     for (const vm of this.#watch.see(vms, this.#now())) {
       if (vm.endReason === 'preempted') this.#market.preempted()
@@ -221,6 +228,13 @@ const REPEAT_SECONDS = 15 // an API that refuses everything is asked four times 
 const MIN_BILLED_SECONDS = 60 // clouds bill at least a minute
 const MAX_CHOICES = 20 // as many as a fleet request takes
 const IDLE_LOOK_TASKS_PER_VM = 1000 // with more tasks left than this, VMs are not idle and the queue need not be asked
+
+/** VMs of an earlier job of the same name are still listed for a while; their cost is not this job's. */
+function foreignVms(vms: readonly Vm[], db: JobDb): ReadonlySet<VmId> {
+  const ours = new Set(db.vms().map(vm => vm.id))
+  const ended = vms.filter(vm => (vm.state === 'terminated' || vm.state === 'stopping') && !ours.has(vm.id))
+  return new Set(ended.map(vm => vm.id))
+}
 
 /** What VMs have cost from their launch to their end, by the clouds' per-second billing. */
 export function spentUsd(vms: readonly Vm[], now: Date): number {

@@ -5,6 +5,7 @@ import type { Vm } from '../infra/provider.ts'
 import { type PoolSums, planLaunch, sumOf } from './reconcile-launch.ts'
 import { findSilent, type SignsOfLife } from './reconcile-silence.ts'
 import type { Choice } from './select-offers.ts'
+import type { Stillborn } from './vm-watch.ts'
 
 export interface PoolView {
   readonly now: Date
@@ -22,8 +23,7 @@ export interface PoolView {
   readonly spentUsd: number
   /** How long VMs may run on before the next decision can stop them, and be billed. */
   readonly horizonSeconds: number
-  /** VMs in a row that ended before their agent was heard of. */
-  readonly stillborn: { readonly count: number; readonly endReason: string }
+  readonly stillborn: Stillborn
 }
 
 export type Action =
@@ -96,8 +96,8 @@ function findSuperfluous(vms: readonly Vm[], { idle, unfinishedCount, config }: 
 
 function stillbornText({ stillborn }: PoolView): string {
   return (
-    `${stillborn.count} VMs in a row ended before their agent was heard of; the last one: ${stillborn.endReason}. ` +
-    "Look at a VM's console log, and mend the task or the startup script"
+    `${stillborn.count} VMs in a row ended before they could work, the last one so: ` +
+    `${stillborn.endReason.trim().replace(/\.$/, '')}. Mend the task or the startup script (a VM's console log says more)`
   )
 }
 

@@ -61,7 +61,7 @@ async function collect({ db, events, keeper, outputFile, log }: RunOptions, sign
     db,
     signal,
     untilFinished: true,
-    onBatch: batch => keeper.hear(batch.heardAt),
+    onBatch: batch => keeper.hear(batch),
     warn: sentence => log('WARNING', sentence),
     ...(outputFile === undefined ? undefined : { outputFile }),
   })

@@ -1,9 +1,18 @@
 // Remembers what was seen and heard of each VM, and when this manager was itself able to hear.
 import type { VmId } from '../core/ids.ts'
+import { parseEvent } from '../core/task-event.ts'
 import type { Vm } from '../infra/provider.ts'
 import type { SignsOfLife } from './reconcile-silence.ts'
 
 const ASLEEP_MS = 120_000 // no tick for this long: the laptop slept, and silence meanwhile proves nothing
+
+export interface Stillborn {
+  readonly count: number
+  /** Of the last one. */
+  readonly endReason: string
+}
+
+const NONE: Stillborn = { count: 0, endReason: '' }
 
 export class VmWatch {
   readonly #heardAt = new Map<VmId, Date>()
@@ -14,7 +23,8 @@ export class VmWatch {
   #listeningSince: Date
   #knownUntil: Date
   #awakeAt: Date
-  #stillborn = { count: 0, endReason: '' }
+  readonly #lastWords = new Map<VmId, string>()
+  #stillborn: Stillborn = NONE
 
   constructor(now: Date) {
     this.#listeningSince = now
@@ -27,9 +37,18 @@ export class VmWatch {
     this.#awakeAt = now
   }
 
-  hear(heardAt: ReadonlyMap<VmId, Date>): void {
+  /** `stored` are the events as JSON. */
+  hear(heardAt: ReadonlyMap<VmId, Date>, stored: readonly string[]): void {
     for (const [id, at] of heardAt) this.#heardAt.set(id, at)
-    if (heardAt.size > 0) this.#stillborn = { count: 0, endReason: '' }
+    if (stored.some(json => json.includes('"task_id"'))) this.#stillborn = NONE // tasks run, so VMs can work
+    for (const json of stored) if (json.includes('"fatal_exception"')) this.#hearLastWords(json)
+  }
+
+  #hearLastWords(json: string): void {
+    const event = parseEvent(json)
+    if (event?.kind === 'fatal_exception' && event.instanceId !== undefined) {
+      this.#lastWords.set(event.instanceId, event.exception)
+    }
   }
 
   heardAll(now: Date): void {
@@ -50,8 +69,12 @@ export class VmWatch {
       this.#ended.add(vm.id)
       if (!known) continue // of an earlier run
       news.push(vm)
-      if (vm.endReason !== 'preempted' && !this.#heardAt.has(vm.id) && !this.#forgotten.has(vm.id)) {
-        this.#stillborn = { count: this.#stillborn.count + 1, endReason: vm.endReason ?? 'reason unknown' }
+      const lastWords = this.#lastWords.get(vm.id)
+      const couldWork = this.#heardAt.has(vm.id) && lastWords === undefined
+      if (couldWork || vm.endReason === 'preempted' || this.#forgotten.has(vm.id)) continue
+      this.#stillborn = {
+        count: this.#stillborn.count + 1,
+        endReason: lastWords ?? vm.endReason ?? 'reason unknown',
       }
     }
     return news
@@ -66,7 +89,8 @@ export class VmWatch {
     }
   }
 
-  stillborn(): { readonly count: number; readonly endReason: string } {
+  /** VMs in a row that ended without having been able to work. */
+  stillborn(): Stillborn {
     return this.#stillborn
   }
 }

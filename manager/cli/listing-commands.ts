@@ -1,5 +1,6 @@
 // list_regions, list_images, list_instance_types: what the cloud has on offer.
 
+import { UserError } from '../../core/errors.ts'
 import type { JobConfig } from '../../core/job-config.ts'
 import { openProvider } from '../../infra/open-provider.ts'
 import type { Catalog, Image, Offer } from '../../infra/provider.ts'
@@ -10,6 +11,7 @@ import { loadOffers } from './load-catalog.ts'
 import { loadConfig } from './load-config.ts'
 import { providerSettings } from './open-job.ts'
 import { type SortKeys, sortRows } from './sort-rows.ts'
+import type { Terminal } from './terminal.ts'
 
 export function listRegionsCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
@@ -58,7 +60,7 @@ export function listInstanceTypesCommand(invocation: Invocation): Promise<number
   return withCatalog(invocation, async (catalog, config) => {
     const { spot } = config.pool
     const offers = await loadOffers(catalog, options.text('catalog'), { region: config.region, spot })
-    const fitting = offers.length === 0 ? [] : selectOffers(offers, config, { spot }).map(choice => choice.offer)
+    const fitting = fittingOffers(offers, config, terminal)
     const shown = narrowed(fitting, invocation, TYPE_KEYS, 'vcpu,mem,type,zone')
     if (options.has('json')) return terminal.print(JSON.stringify(shown.map(asRow), undefined, 2))
     if (shown.length === 0) return terminal.print('No instance types found.')
@@ -80,6 +82,17 @@ export function listInstanceTypesCommand(invocation: Invocation): Promise<number
       ),
     )
   })
+}
+
+/** None is an answer here, not a failure. */
+function fittingOffers(offers: readonly Offer[], config: JobConfig, terminal: Terminal): readonly Offer[] {
+  try {
+    return selectOffers(offers, config, { spot: config.pool.spot }).map(choice => choice.offer)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    terminal.log('WARNING', error.message)
+    return []
+  }
 }
 
 function cells(offer: Offer, detail: boolean): string[] {

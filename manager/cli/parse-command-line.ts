@@ -62,7 +62,7 @@ function parseOptions(words: readonly string[], command: Command): GivenOptions 
       setFlag(values, spelling)
       continue
     }
-    const given = inline.length > 0 ? inline : words.slice(at, at + valueCount(words, at, spelling.spec))
+    const given = inline.length > 0 ? inline : words.slice(at, at + valueCount(words, at, spelling.spec, spellings))
     if (inline.length === 0) at += given.length
     values.set(spelling.spec.flag, parseValues(given, spelling))
   }
@@ -106,10 +106,15 @@ function setFlag(values: Map<string, OptionValue>, { spec, negated, text }: Spel
   else values.set(spec.flag, !negated)
 }
 
-/** One value, or for `words` all up to the next option. A negative number is a value. */
-function valueCount(words: readonly string[], at: number, { type }: OptionSpec): number {
+/** One value, or for `words` all up to the next option. `-5` and `-created` are values where no option is called so. */
+function valueCount(
+  words: readonly string[],
+  at: number,
+  { type }: OptionSpec,
+  spellings: readonly Spelling[],
+): number {
   const isValue = (word: string | undefined) =>
-    word !== undefined && (!word.startsWith('-') || /^-[\d.]/.test(word) || word === '-')
+    word !== undefined && !word.startsWith('--') && !spellings.some(({ text }) => text === word)
   if (type !== 'words') return isValue(words[at]) ? 1 : 0
   let count = 0
   while (isValue(words[at + count])) count += 1
@@ -139,5 +144,7 @@ function refuseBoth(one: string, other: string, values: ReadonlyMap<string, Opti
 }
 
 function usage(problem: string): UserError {
-  return new UserError(`cloud-tasks: ${problem}. See cloud-tasks --help.`, { exitCode: 2 })
+  return new UserError(`cloud-tasks: ${problem}${problem.endsWith('?') ? '' : '.'} See cloud-tasks --help.`, {
+    exitCode: 2,
+  })
 }

@@ -96,7 +96,10 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   terminal.showBlock([])
   if (end.kind === 'aborted') {
     await terminateVms(keeper, log)
-    terminal.log('ERROR', `The job stops: ${end.because}. The queues are kept: mend it, then ${continueHint(job)}.`)
+    terminal.log(
+      'ERROR',
+      `The job stops: ${end.because}. Database and queues are kept; to go on: ${continueHint(job)}.`,
+    )
     return 1
   }
   await endJob(job, keeper, db, { deleteQueues: true, log })
