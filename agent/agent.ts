@@ -139,7 +139,7 @@ export function startAgent(setup: AgentSetup): Agent {
   const inbox = openInbox({
     queue,
     slotCount,
-    maxTaskCount: maxTaskCount === undefined ? undefined : maxTaskCount + toSkip,
+    maxTaskCount,
     admit,
     arrived: dispatch,
     failed(sentence) {

@@ -6,7 +6,7 @@ import type { Delivery, Queue } from '../infra/provider.ts'
 import type { HeldTask } from './held-task.ts'
 
 const AHEAD_SECONDS = 1
-const MAX_AHEAD = 10_000 // tasks
+const MAX_AHEAD = 4000 // tasks
 const MAX_AHEAD_CHARS = 64 * 1024 ** 2 // of bodies: a few thousand big ones must not fill the memory
 const MAX_RECEIVE = 2000 // at once: more would keep the agent from its processes for too long
 const WAIT_SECONDS = 20
@@ -17,7 +17,7 @@ export interface InboxOptions {
   readonly queue: Queue
   /** The least it holds: one task a slot. */
   readonly slotCount: number
-  /** Never receives more than this in all; undefined = no limit. */
+  /** Never admits more than this in all; undefined = no limit. */
   readonly maxTaskCount: number | undefined
   /** Looks at what came; what it does not return is taken care of. */
   readonly admit: (deliveries: readonly Delivery[]) => readonly HeldTask[]
@@ -104,10 +104,11 @@ export function openInbox(options: InboxOptions): Inbox {
           ahead = slotCount
           continue
         }
-        budget -= deliveries.length
         if (deliveries.length < maxMessages) lastMs = performance.now() // the time was the queue's, not ours
         learnSize(deliveries)
-        waiting = next === waiting.length ? [...admit(deliveries)] : waiting.slice(next).concat(admit(deliveries))
+        const admitted = admit(deliveries)
+        budget -= admitted.length
+        waiting = waiting.slice(next).concat(admitted)
         next = 0
         arrived()
       } catch (error) {

@@ -5,6 +5,7 @@ import type { HeldTask } from './held-task.ts'
 import type { Log } from './log.ts'
 
 const RENEW_AT = 0.5 // of the lease: one renewal may fail and the lease still lives
+const PRUNE_FROM = 4000 // tasks: a fast agent settles thousands long before their leases are due
 const LOOKS_PER_LEASE = 10
 
 export interface LeaseKeeper {
@@ -26,17 +27,29 @@ export function openLeaseKeeper(
   const renewMs = leaseSeconds * 1000 * RENEW_AT
   let batches: Batch[] = []
   let renewing = false
+  let keptCount = 0
+  let pruneAt = PRUNE_FROM
 
   const timer = setInterval(look, (leaseSeconds * 1000) / LOOKS_PER_LEASE)
 
   return {
     keep(tasks) {
-      if (tasks.length > 0) batches.push({ tasks, dueMs: performance.now() + renewMs })
+      if (tasks.length === 0) return
+      keptCount += tasks.length
+      if (keptCount > pruneAt) prune()
+      batches.push({ tasks, dueMs: performance.now() + renewMs })
     },
     close() {
       clearInterval(timer)
       batches = []
     },
+  }
+
+  function prune(): void {
+    for (const batch of batches) batch.tasks = batch.tasks.filter(task => !task.settled)
+    batches = batches.filter(batch => batch.tasks.length > 0)
+    keptCount = batches.reduce((sum, batch) => sum + batch.tasks.length, 0)
+    pruneAt = 2 * keptCount + PRUNE_FROM
   }
 
   function look(): void {

@@ -223,8 +223,9 @@ export function openSlot({
       case 'recalled':
         takeBack(said.taskIds)
         return undefined
-      case 'fatal':
+      case 'fatal': // before it has started any task
         events.fatal(said.sentence)
+        events.returned(inside.splice(first))
         return undefined
       case 'exiting':
         exiting = true
