@@ -16,7 +16,7 @@ import { kill, killVmProcesses, processRuns } from './vm-processes.ts'
 import { type NewVm, VmRegistry, type VmRow } from './vm-registry.ts'
 
 const LISTED_AFTER_END_MS = 3_600_000
-const START_WITHIN_MS = 60_000 // a host that has not claimed its VM by then never will: its launcher was killed
+const START_WITHIN_MS = 30_000 // a host that has not claimed its VM by then never will: its launcher was killed
 const DEFAULT_NOTICE_SECONDS = 10
 
 export class LocalPool implements Pool {

@@ -8,18 +8,22 @@ import {
   type OutgoingMessage,
   type Queue,
   type QueueAdmin,
-  type QueueDepth,
   type ReceiveOptions,
   SendError,
   type Settlement,
 } from '../provider.ts'
 import { type LeaseRun, parseReceipts, runsOf, singleRuns } from './lease-run.ts'
 import { LOCAL_LIMITS } from './limits.ts'
-import { add, insert, promote, readState, revive, takeFront } from './message-store.ts'
+import { add, insert, readState, takeFront } from './message-store.ts'
+import { LocalQueueAdmin } from './queue-admin.ts'
 import { SQL } from './queue-schema.ts'
+import { sortOut } from './sendable.ts'
 import type { SqliteFile } from './sqlite-file.ts'
 
-const POLL_MS = 10 // of a queue without messages: one read of one row, no lock
+// A queue without messages is looked at with one read of one row and no lock: soon at first, then at one percent of a core.
+const FIRST_POLL_MS = 4
+const LONGEST_POLL_MS = 32
+const POLL_GROWTH = 1.3
 const MESSAGES_PER_TRANSACTION = 5_000 // about 5 ms, so that others get the write lock in between
 const CHARACTERS_PER_TRANSACTION = 16_000_000
 
@@ -36,7 +40,7 @@ export class LocalQueue implements Queue {
   constructor(name: string, file: SqliteFile, leaseSeconds: number) {
     this.name = name
     this.#file = file
-    this.#leaseMs = Math.min(leaseSeconds, LOCAL_LIMITS.maxLeaseSeconds) * 1000
+    this.#leaseMs = Math.round(Math.min(leaseSeconds, LOCAL_LIMITS.maxLeaseSeconds) * 1000)
     this.admin = new LocalQueueAdmin(file)
   }
 
@@ -64,13 +68,13 @@ export class LocalQueue implements Queue {
 
   async receive({ maxMessages, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     const deadlineMs = systemClock.now() + waitSeconds * 1000
-    const limit = Math.min(maxMessages, LOCAL_LIMITS.maxBatch)
-    while (!signal?.aborted && limit > 0) {
+    const limit = Math.min(Math.floor(maxMessages), LOCAL_LIMITS.maxBatch)
+    for (let pollMs = FIRST_POLL_MS; !signal?.aborted && limit > 0; pollMs *= POLL_GROWTH) {
       const deliveries = await this.#take(limit, signal)
       if (deliveries.length > 0) return deliveries
       const leftMs = deadlineMs - systemClock.now()
       if (leftMs <= 0) break
-      await systemClock.sleep(Math.min(POLL_MS, leftMs), signal)
+      await systemClock.sleep(Math.min(pollMs, LONGEST_POLL_MS, leftMs), signal)
     }
     return []
   }
@@ -155,73 +159,6 @@ type Apply = (file: SqliteFile, run: LeaseRun, nowMs: number) => { readonly chan
 type Account = (file: SqliteFile, leaseCount: number, nowMs: number) => void
 
 class SomeLost extends Error {}
-
-class LocalQueueAdmin implements QueueAdmin {
-  readonly #file: SqliteFile
-
-  constructor(file: SqliteFile) {
-    this.#file = file
-  }
-
-  async ensure(): Promise<void> {
-    await this.#file.write(file => revive(file), { create: true })
-  }
-
-  async depth(): Promise<QueueDepth | undefined> {
-    const due = await this.#file.read(file => readState(file).nextCheckMs <= systemClock.now())
-    if (due) await this.#file.write(file => promote(file, systemClock.now()), { create: false })
-    return this.#file.read(file => {
-      const { removed, ready, leased, delayed } = readState(file)
-      return removed ? undefined : { ready, leased, delayed, estimated: false }
-    })
-  }
-
-  async purge(): Promise<void> {
-    await this.#empty(false)
-  }
-
-  /**
-   * Marks the queue as removed and leaves an empty file of a few kilobytes: unlinking would split the world between those
-   * who have it open and those who come later, and what the former send would be lost.
-   */
-  async remove(): Promise<void> {
-    await this.#empty(true)
-  }
-
-  async #empty(remove: boolean): Promise<void> {
-    await this.#file.write(
-      file => {
-        const removed = remove || readState(file).removed
-        file.exec(SQL.purge)
-        file.prepare(SQL.empty).run(removed ? 1 : 0)
-      },
-      { create: false },
-    )
-    this.#file.shrink()
-  }
-}
-
-/** Indexes of what can be sent, and of what cannot with the reason. */
-function sortOut(messages: readonly OutgoingMessage[]): { good: number[]; bad: [index: number, why: string][] } {
-  const good: number[] = []
-  const bad: [number, string][] = []
-  for (const [index, { body }] of messages.entries()) {
-    const why = whyUnsendable(body)
-    if (why === undefined) good.push(index)
-    else bad.push([index, why])
-  }
-  return { good, bad }
-}
-
-function whyUnsendable(body: string): string | undefined {
-  if (body.includes('\0')) return 'its body contains U+0000, which a message cannot carry.'
-  if (body.length * MAX_UTF8_BYTES_PER_UNIT <= LOCAL_LIMITS.maxBodyBytes) return undefined
-  const bytes = Buffer.byteLength(body)
-  if (bytes <= LOCAL_LIMITS.maxBodyBytes) return undefined
-  return `its body has ${bytes} bytes and the limit is ${LOCAL_LIMITS.maxBodyBytes}.`
-}
-
-const MAX_UTF8_BYTES_PER_UNIT = 3 // of a UTF-16 code unit
 
 function nextChunk(messages: readonly OutgoingMessage[], good: readonly number[], start: number): readonly number[] {
   let end = start

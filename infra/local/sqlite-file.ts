@@ -8,6 +8,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
+import { failureReason, isBusy } from './sqlite-error.ts'
 
 /** What the file is for. */
 export interface SqliteFormat {
@@ -168,17 +169,11 @@ export class SqliteFile {
   }
 
   #sentence(error: unknown): unknown {
-    const reason = sqliteReason(error, this.#format) ?? systemReason(error)
+    const reason = failureReason(error, this.#format.ifDamaged)
     return reason === undefined
       ? error
       : new UserError(`${this.#format.title} ${this.path} ${reason}`, { cause: error })
   }
-}
-
-/** Of the folder: ENOTDIR, EACCES, ENOSPC … */
-function systemReason(error: unknown): string | undefined {
-  const systemError = error instanceof Error && 'syscall' in error
-  return systemError ? `cannot be opened: ${error.message}. Choose another folder with "local.root".` : undefined
 }
 
 function prepareFile(db: DatabaseSync, path: string, { title, version: known, schema }: SqliteFormat): void {
@@ -199,39 +194,5 @@ function prepareFile(db: DatabaseSync, path: string, { title, version: known, sc
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
-  }
-}
-
-/** https://www.sqlite.org/rescode.html; extended codes carry the primary one in the low byte. */
-function sqliteCode(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined
-  return error.errcode & 0xff
-}
-
-function isBusy(error: unknown): boolean {
-  const code = sqliteCode(error)
-  return code === 5 || code === 6
-}
-
-function sqliteReason(error: unknown, { ifDamaged }: SqliteFormat): string | undefined {
-  switch (sqliteCode(error)) {
-    case undefined:
-      return undefined
-    case 5:
-    case 6:
-      return `stayed locked too long. End the program that has it open.`
-    case 8:
-      return 'is read-only. Make it and its folder writable, or choose another folder with "local.root".'
-    case 10:
-      return 'cannot be read or written. Check the disk (full, a quota, a file size limit, broken).'
-    case 11:
-    case 26:
-      return `is damaged or something else. ${ifDamaged}`
-    case 13:
-      return 'cannot grow: the disk is full. Free some space; nothing that was accepted is lost.'
-    case 14:
-      return 'cannot be opened. Check that its folder exists and is yours to write.'
-    default:
-      return `failed: ${error instanceof Error ? error.message : String(error)}.`
   }
 }

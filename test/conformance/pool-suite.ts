@@ -19,7 +19,7 @@ export interface PoolSubject {
   close(): Promise<void>
 }
 
-export interface BootedVms {
+interface BootedVms {
   /** A script that makes `path` with one word in it, and then stays, with children in sessions of their own. */
   scriptThatStays(path: string): string
   /** A path that VMs can write and this process can read. */

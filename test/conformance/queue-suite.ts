@@ -4,7 +4,9 @@ import { after, before, describe, it } from 'node:test'
 import { systemClock } from '../../core/clock.ts'
 import { receipt } from '../../core/ids.ts'
 import type { ProviderSettings } from '../../infra/open-provider.ts'
-import { type Delivery, type Provider, type Queue, SendError } from '../../infra/provider.ts'
+import type { Provider, Queue } from '../../infra/provider.ts'
+import { queueBodySuite } from './queue-body-suite.ts'
+import { bodiesOf, drain, receiptsOf } from './queue-drain.ts'
 import { queueProcessSuite } from './queue-process-suite.ts'
 
 export interface QueueSubject {
@@ -45,71 +47,7 @@ export function queueConformance(name: string, openSubject: () => Promise<QueueS
     const openBrief = () => open(subject.leaseSeconds)
     const leaseEnd = () => systemClock.sleep((subject.leaseSeconds + subject.slackSeconds) * 1000)
 
-    it('delivers every body as it was sent: one character, any script, emoji, line ends, quotes, 200 kB', async () => {
-      const queue = await open()
-      const bodies = [
-        'x',
-        'Ünï — 日本語 — עברית',
-        '👩‍🔬🚀',
-        'a\nb\r\nc\td',
-        `"'\\ %s $HOME \${x}`,
-        '{"a":[1,null]}',
-        'y'.repeat(200_000),
-      ]
-      await queue.send(bodies.map(body => ({ body })))
-      assert.deepEqual(bodiesOf(await drain(queue, bodies.length)), bodies.toSorted())
-    })
-
-    it('never cuts or loses a body with U+0000 or half a surrogate pair in silence, nor its neighbours', async () => {
-      for (const odd of ['cut\0here', 'half \ud83d pair']) {
-        const queue = await open()
-        const refused = await unsentBy(queue.send([{ body: 'one' }, { body: odd }, { body: 'two' }]))
-        assert.ok(refused.length === 0 || (refused.length === 1 && refused[0] === 1), `refused ${refused}`)
-        const bodies = bodiesOf(await drain(queue, 3 - refused.length))
-        const expected = refused.length === 1 ? ['one', 'two'] : ['one', odd.toWellFormed(), 'two'].toSorted()
-        assert.deepEqual(bodies, expected)
-      }
-    })
-
-    it('refuses a body over the limit by index and size, and sends the others', async () => {
-      const queue = await open()
-      const tooLong = 'é'.repeat(Math.floor(subject.provider.limits.maxBodyBytes / 2) + 1)
-      await assert.rejects(queue.send([{ body: 'one' }, { body: tooLong }, { body: 'two' }]), (error: unknown) => {
-        assert.ok(error instanceof SendError)
-        assert.deepEqual(error.unsent, [1])
-        assert.match(error.message, new RegExp(`${Buffer.byteLength(tooLong)}`))
-        return true
-      })
-      assert.deepEqual(bodiesOf(await drain(queue, 2)), ['one', 'two'])
-    })
-
-    it('carries a body of exactly the limit', async () => {
-      const queue = await open()
-      const body = 'z'.repeat(subject.provider.limits.maxBodyBytes)
-      await queue.send([{ body }])
-      assert.equal((await drain(queue, 1))[0]?.body.length, body.length)
-    })
-
-    it('sends and settles nothing without complaint', async () => {
-      const queue = await open()
-      await queue.send([])
-      assert.deepEqual(await queue.ack([]), { lost: [] })
-      assert.deepEqual(await queue.renew([]), { lost: [] })
-      assert.deepEqual(await queue.release([], 0), { lost: [] })
-      assert.deepEqual(await queue.receive({ maxMessages: 5, waitSeconds: 0 }), [])
-    })
-
-    it('takes more messages at once than one batch of the cloud holds, and hands out no more than asked', async () => {
-      const queue = await open()
-      const count = 2 * subject.provider.limits.maxBatch + 5
-      await queue.send(Array.from({ length: count }, (_, index) => ({ body: `m${index}` })))
-      const some = await queue.receive({ maxMessages: 3, waitSeconds: 10 })
-      assert.ok(some.length >= 1 && some.length <= 3, `${some.length} messages`)
-      const all = [...some, ...(await drain(queue, count - some.length))]
-      assert.equal(new Set(bodiesOf(all)).size, count)
-      assert.deepEqual(await queue.ack(all.map(delivery => delivery.receipt)), { lost: [] })
-      assert.deepEqual(await queue.receive({ maxMessages: 10, waitSeconds: 0 }), [])
-    })
+    queueBodySuite(() => subject)
 
     it('waits for the first message and returns as soon as it is there', async () => {
       const queue = await open()
@@ -287,34 +225,4 @@ export function queueConformance(name: string, openSubject: () => Promise<QueueS
     await subject.provider.close()
     await subject.close()
   })
-}
-
-/** Receives until there are `count`; fails rather than wait for ever. */
-async function drain(queue: Queue, count: number): Promise<readonly Delivery[]> {
-  const deliveries: Delivery[] = []
-  const deadlineMs = systemClock.now() + LIMIT_MS / 2
-  while (deliveries.length < count) {
-    const maxMessages = count - deliveries.length
-    deliveries.push(...(await queue.receive({ maxMessages, waitSeconds: 2 })))
-    assert.ok(systemClock.now() < deadlineMs, `only ${deliveries.length} of ${count} messages came`)
-  }
-  return deliveries
-}
-
-function bodiesOf(deliveries: readonly Delivery[]): readonly string[] {
-  return deliveries.map(({ body }) => body).toSorted()
-}
-
-function receiptsOf(deliveries: readonly (Delivery | undefined)[]) {
-  return deliveries.flatMap(delivery => (delivery === undefined ? [] : [delivery.receipt]))
-}
-
-async function unsentBy(sending: Promise<void>): Promise<readonly number[]> {
-  try {
-    await sending
-    return []
-  } catch (error) {
-    assert.ok(error instanceof SendError)
-    return error.unsent
-  }
 }

@@ -1,77 +1,23 @@
-// Local VMs pass the suites of all pools and instances, and tell the truth whoever is killed.
+// Local VMs tell the truth whoever is killed, and do what the job file's "local" section says.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../../core/clock.ts'
 import { type VmId, vmId } from '../../../core/ids.ts'
 import { openProvider } from '../../../infra/local/index.ts'
-import { preemptVm } from '../../../infra/local/pool.ts'
-import { VM_FOLDER_VARIABLE, VM_ID_VARIABLE, VmFolder } from '../../../infra/local/vm-folder.ts'
+import { VmFolder } from '../../../infra/local/vm-folder.ts'
 import { kill, vmProcesses } from '../../../infra/local/vm-processes.ts'
 import { VmRegistry } from '../../../infra/local/vm-registry.ts'
 import type { LocalSettings } from '../../../infra/open-provider.ts'
-import type { LaunchReport, Provider, Vm } from '../../../infra/provider.ts'
-import { instanceConformance } from '../../conformance/instance-suite.ts'
-import { poolConformance } from '../../conformance/pool-suite.ts'
+import type { Provider } from '../../../infra/provider.ts'
 
-const NOTICE_SECONDS = 0.5
+import { ended, firstId, launchVms, listUntil, makeRoot, until } from './vm-launch.ts'
+
 const POWER_OFF_PROGRAM = fileURLToPath(new URL('./powers-off.ts', import.meta.url))
-
-poolConformance('local', async () => {
-  const root = await makeRoot()
-  let count = 0
-  const capacity = 3
-  return {
-    open: () => openProvider({ local: { root, capacity, noticeSeconds: NOTICE_SECONDS }, env: {} }),
-    jobId: () => `job-${++count}`,
-    capacity,
-    settleSeconds: 20,
-    boot: {
-      // A child in its own session, one with an empty environment, and one whose parent has gone.
-      scriptThatStays: path =>
-        `setsid sleep 600 & env -i sleep 600 & (setsid sleep 600 &)\necho up > '${path}'\nsleep 600\n`,
-      newPath: () => join(root, `path-${++count}`),
-      read: path => (existsSync(path) ? readFileSync(path, 'utf8') : undefined),
-      preempt: id => preemptVm(root, id),
-      processCount: id => vmProcesses(id).length,
-    },
-    close: () => rm(root, { recursive: true, force: true }),
-  }
-})
-
-instanceConformance('local', async () => {
-  const root = await makeRoot()
-  const provider = openProvider({ local: { root, noticeSeconds: 600 }, env: {} })
-  const pool = provider.openPool({ jobId: 'instance' })
-  const { launched } = await launchVms(provider, 'instance', { script: 'sleep 600' })
-  const [vm] = launched
-  assert.ok(vm !== undefined)
-  const { id, instanceType, zone } = vm
-  const env = { [VM_ID_VARIABLE]: id, [VM_FOLDER_VARIABLE]: new VmFolder(root, id).path }
-  const inside = openProvider({ local: { root }, env })
-  return {
-    instance: inside.openInstance(),
-    expected: { id, instanceType, region: 'local', zone, spot: true },
-    noticeWithinSeconds: 5,
-    giveNotice: () => preemptVm(root, id),
-    powerOffFromInside: async () => {
-      const report = await launchVms(provider, 'power-off', { script: `node '${POWER_OFF_PROGRAM}'; sleep 600` })
-      const vm = await ended(provider, 'power-off', firstId(report.launched))
-      assert.equal(vm.endReason, 'powered off')
-    },
-    close: async () => {
-      await pool.terminate([id])
-      await inside.close()
-      await provider.close()
-      await rm(root, { recursive: true, force: true })
-    },
-  }
-})
 
 describe('local VM', { timeout: 100_000, concurrency: true }, () => {
   let root: string
@@ -280,58 +226,3 @@ describe('local VM', { timeout: 100_000, concurrency: true }, () => {
     assert.deepEqual(vmProcesses(id, 'ps').toSorted(), vmProcesses(id, 'proc').toSorted())
   })
 })
-
-async function makeRoot(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'local-vm-'))
-}
-
-interface Launch {
-  readonly script: string
-  readonly vmCount?: number
-  readonly spot?: boolean
-  readonly token?: string
-}
-
-async function launchVms(provider: Provider, jobId: string, launch: Launch): Promise<LaunchReport> {
-  const { script, vmCount = 1, spot = true, token = 'token' } = launch
-  const [offer] = await provider.openCatalog().offers({ spot })
-  assert.ok(offer !== undefined)
-  const choices = [{ offer, startupScript: script, bootDiskGib: 10 }]
-  return provider.openPool({ jobId }).launch({ token, vmCount, spot, choices })
-}
-
-function firstId(vms: readonly Vm[]): VmId {
-  const id = vms[0]?.id
-  assert.ok(id !== undefined)
-  return id
-}
-
-async function ended(provider: Provider, jobId: string, id: VmId): Promise<Vm> {
-  const vms = await listUntil(provider, jobId, all => all.some(vm => vm.id === id && vm.state === 'terminated'))
-  const vm = vms.find(one => one.id === id)
-  assert.ok(vm?.endedAt !== undefined)
-  return vm
-}
-
-async function listUntil(
-  provider: Provider,
-  jobId: string,
-  holds: (vms: readonly Vm[]) => boolean,
-): Promise<readonly Vm[]> {
-  const pool = provider.openPool({ jobId })
-  const deadlineMs = systemClock.now() + 30_000
-  for (;;) {
-    const vms = await pool.list()
-    if (holds(vms)) return vms
-    assert.ok(systemClock.now() < deadlineMs, JSON.stringify(vms))
-    await systemClock.sleep(20)
-  }
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadlineMs = systemClock.now() + 30_000
-  while (!holds()) {
-    assert.ok(systemClock.now() < deadlineMs, `waited in vain for ${what}`)
-    await systemClock.sleep(20)
-  }
-}

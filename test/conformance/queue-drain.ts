@@ -1,0 +1,27 @@
+// Taking messages out of a queue in tests.
+import assert from 'node:assert/strict'
+import { systemClock } from '../../core/clock.ts'
+import type { Receipt } from '../../core/ids.ts'
+import type { Delivery, Queue } from '../../infra/provider.ts'
+
+const DRAIN_MS = 30_000
+
+/** Receives until there are `count`; fails rather than wait for ever. */
+export async function drain(queue: Queue, count: number): Promise<readonly Delivery[]> {
+  const deliveries: Delivery[] = []
+  const deadlineMs = systemClock.now() + DRAIN_MS
+  while (deliveries.length < count) {
+    const maxMessages = count - deliveries.length
+    deliveries.push(...(await queue.receive({ maxMessages, waitSeconds: 2 })))
+    assert.ok(systemClock.now() < deadlineMs, `only ${deliveries.length} of ${count} messages came`)
+  }
+  return deliveries
+}
+
+export function bodiesOf(deliveries: readonly Delivery[]): readonly string[] {
+  return deliveries.map(({ body }) => body).toSorted()
+}
+
+export function receiptsOf(deliveries: readonly (Delivery | undefined)[]): readonly Receipt[] {
+  return deliveries.flatMap(delivery => (delivery === undefined ? [] : [delivery.receipt]))
+}
