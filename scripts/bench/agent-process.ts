@@ -2,9 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { ROOT } from './compiled.ts'
 import { cloudFolder, JOB_ID, LEASE_SECONDS } from './place.ts'
 
 const STOP_MS = 10_000
+const AGENT = join(ROOT, 'agent', 'main.ts')
 
 export interface AgentOptions {
   readonly folder: string
@@ -12,7 +14,8 @@ export interface AgentOptions {
   readonly task: string
   readonly leaseSeconds?: number
   readonly slotCount?: number
-  readonly options?: readonly string[]
+  /** The agent's program; default: this checkout's source. */
+  readonly main?: string
   readonly nodeOptions?: readonly string[]
 }
 
@@ -26,8 +29,7 @@ export interface AgentProcess extends AsyncDisposable {
 }
 
 export function startAgent(given: AgentOptions): AgentProcess {
-  const { folder, task, leaseSeconds = LEASE_SECONDS, slotCount = 2, options = [], nodeOptions = [] } = given
-  const root = join(import.meta.dirname, '..', '..')
+  const { folder, task, leaseSeconds = LEASE_SECONDS, slotCount = 2, main = AGENT, nodeOptions = [] } = given
   const settings = {
     provider: 'local',
     'local-root': cloudFolder(folder),
@@ -36,7 +38,7 @@ export function startAgent(given: AgentOptions): AgentProcess {
     'visibility-timeout': String(leaseSeconds),
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
-  const command = [join(root, 'agent', 'main.ts'), ...flags, ...options, join(import.meta.dirname, 'tasks', task)]
+  const command = [main, ...flags, join(import.meta.dirname, 'tasks', task)]
   const child = spawn(process.execPath, [...nodeOptions, ...command], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],

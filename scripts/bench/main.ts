@@ -2,12 +2,14 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
+import { measureIdleAgent, measureStart } from './footprint.ts'
 import { measureLimits } from './limits.ts'
 import { describeMachine } from './machine.ts'
 import { measurePeers } from './peers.ts'
 import { judge, type Row } from './row.ts'
 import { renderTable } from './table.ts'
-import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
+import { measureAgent, measureAll, measureBigLoads, measureCollector, measureLoader } from './throughput.ts'
+import { measureKill, measureNotice } from './vanishing-vms.ts'
 
 const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readonly Row[]>>> = {
   limits: measureLimits,
@@ -15,6 +17,11 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   all: measureAll,
   loader: measureLoader,
   collector: measureCollector,
+  memory: measureBigLoads,
+  notice: measureNotice,
+  kill: measureKill,
+  start: measureStart,
+  idle: measureIdleAgent,
 }
 
 const { values: options } = parseArgs({
