@@ -24,6 +24,8 @@ export interface JobFileProblem {
   readonly message: string
 }
 
+const LIST = { error: 'must be text or a list of texts' }
+
 const schema = z
   .strictObject({
     provider: z.enum(PROVIDER_CHOICES).describe('cloud to run on').optional(),
@@ -97,9 +99,7 @@ function valueSchema(spec: KeySpec): z.ZodType {
       return spec.pattern === undefined ? text : text.regex(spec.pattern, { error: `must be ${spec.form}` })
     }
     case 'list':
-      return z.union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
-        error: 'must be text or a list of texts',
-      })
+      return z.union([z.string().min(1, LIST), z.array(z.string().min(1, LIST), LIST).min(1, LIST)], LIST)
     case 'choice':
       return z.enum(spec.choices as [string, ...string[]], { error: `must be one of ${spec.choices.join(', ')}` })
     case 'fallback':

@@ -7,7 +7,7 @@ export function nearestOf(word: string, known: readonly string[]): string | unde
     .map(candidate => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase().replaceAll('-', '_')) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.candidate : undefined
+  return best !== undefined && best.distance <= Math.ceil(word.length / 3) ? best.candidate : undefined
 }
 
 function editDistance(a: string, b: string): number {
