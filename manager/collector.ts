@@ -45,12 +45,10 @@ export async function collectEvents(options: CollectOptions): Promise<CollectRep
         if (finished) break
         continue
       }
-      const batch = db.applyEvents(
-        deliveries.map(delivery => delivery.body),
-        new Date(),
-      )
-      // Stored first, acked second: a crash between the two delivers the batch again, and its events are duplicates then.
-      file?.append(batch.stored)
+      const bodies = deliveries.map(delivery => delivery.body)
+      // The file first, then the commit, then the ack. A crash in between delivers the batch again: what was committed is
+      // a duplicate then, and what was only in the file is there twice. The other orders could lose a line or a result.
+      const batch = db.applyEvents(bodies, new Date(), { beforeCommit: ({ stored }) => file?.append(stored) })
       await ack(queue, deliveries, warn)
       publish(batch, report, { ...options, warn })
     }

@@ -35,7 +35,15 @@ export class EventApplier {
 
   #applyOne(text: string): void {
     const raw = text.startsWith('"') ? unwrap(text) : text
-    const event = parseEvent(raw)
+    try {
+      this.#applyEvent(raw, parseEvent(raw))
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#storeMalformed(raw) // nested deeper than JSON.stringify can follow; thrown before anything was written
+    }
+  }
+
+  #applyEvent(raw: string, event: TaskEvent | undefined): void {
     if (event?.instanceId !== undefined) this.#batch.addHeard(event.instanceId)
     if (event === undefined) this.#storeMalformed(raw)
     else if (event.kind === 'attempt') this.#applyAttempt({ event, raw })

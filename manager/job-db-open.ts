@@ -12,11 +12,12 @@ export type JobDbMode =
   /** Changes nothing in the tables. */
   | 'readonly'
 
-// Other programs hold the file for milliseconds; longer means that one is stuck.
-const LOCK_WAIT_MS = 10_000
 const CACHE_KIB = 8_000
 
-export function openSqlite(file: string, mode: JobDbMode): DatabaseSync {
+export function openSqlite(
+  file: string,
+  { mode, lockWaitMs }: { readonly mode: JobDbMode; readonly lockWaitMs: number },
+): DatabaseSync {
   const there = existsSync(file)
   if (mode === 'create' && there) {
     throw new UserError(`Job database ${file} exists already. Continue it, or choose another name with --db-file.`)
@@ -26,7 +27,7 @@ export function openSqlite(file: string, mode: JobDbMode): DatabaseSync {
   }
   let sqlite: DatabaseSync | undefined
   try {
-    sqlite = new DatabaseSync(file, { readOnly: mode === 'readonly', timeout: LOCK_WAIT_MS })
+    sqlite = new DatabaseSync(file, { readOnly: mode === 'readonly', timeout: lockWaitMs })
     prepareSqlite(sqlite, file, mode)
     return sqlite
   } catch (error) {

@@ -14,9 +14,17 @@ import { type PendingBatch, type PendingTask, TaskWriter } from './job-db-tasks.
 import { readVms, type SaveVmsOptions, saveVms, type VmRecord } from './job-db-vms.ts'
 import { readStatistics, type Statistics } from './statistics.ts'
 
-export function openJobDb(file: string, { mode }: { readonly mode: JobDbMode }): JobDb {
-  return new JobDb(file, openSqlite(file, mode), mode)
+export interface OpenJobDbOptions {
+  readonly mode: JobDbMode
+  /** How long to wait for another process that is writing. */
+  readonly lockWaitMs?: number
 }
+
+export function openJobDb(file: string, { mode, lockWaitMs = LOCK_WAIT_MS }: OpenJobDbOptions): JobDb {
+  return new JobDb(file, openSqlite(file, { mode, lockWaitMs }), mode)
+}
+
+const LOCK_WAIT_MS = 10_000 // others hold the file for milliseconds; longer means that one is stuck
 
 export class JobDb {
   readonly file: string
@@ -71,11 +79,22 @@ export class JobDb {
     this.#transaction(() => this.#taskWriter().markQueued(batch, at, sent))
   }
 
-  /** Stores and applies event bodies. The same events, in any order and however often, leave the same tasks. */
-  applyEvents(raws: readonly string[], receivedAt: Date): AppliedBatch {
+  /**
+   * Stores and applies event bodies. The same events, in any order and however often, leave the same tasks.
+   * `beforeCommit` sees what is new while a crash would still bring all of it again.
+   */
+  applyEvents(
+    raws: readonly string[],
+    receivedAt: Date,
+    { beforeCommit }: { readonly beforeCommit?: (batch: AppliedBatch) => void } = {},
+  ): AppliedBatch {
     this.#events ??= new EventApplier(this.sqlite, this.#counters)
     const events = this.#events
-    return this.#transaction(() => events.apply(raws, receivedAt))
+    return this.#transaction(() => {
+      const batch = events.apply(raws, receivedAt)
+      beforeCommit?.(batch)
+      return batch
+    })
   }
 
   /** Every stored event that is JSON, oldest first. */

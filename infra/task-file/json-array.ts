@@ -23,6 +23,7 @@ interface Elements {
 // More than any queue takes; a missing quote must not make us read a whole big file into memory.
 const MAX_ELEMENT_BYTES = 64 * 1024 * 1024
 
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
@@ -89,10 +90,10 @@ class ArrayScanner {
 
   /** Index behind the opening bracket. */
   #findStart(buffer: Buffer): number | undefined {
-    let index = buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf ? 3 : 0 // byte order mark
     this.#line = 1
-    for (; index < buffer.length; index++) {
+    for (let index = 0; index < buffer.length; index++) {
       const byte = buffer[index]
+      if (byte === BYTE_ORDER_MARK[index]) continue
       if (byte === LINE_FEED) this.#line++
       if (byte === OPEN_LIST) {
         this.#started = true

@@ -18,7 +18,7 @@ export function parseTask(item: unknown, source: ItemSource): Task {
     throw wrong(item, source, '"task_id" holds a character that cannot be stored (U+0000 or half a surrogate pair)')
   }
   if (!isObject(data)) throw wrong(item, source, `"data" must be an object, ${got(data)}`)
-  const task = { taskId: taskId(id), data: hasInexactNumber(data) ? exactData(data, source) : data }
+  const task = { taskId: taskId(id), data: exactData(data, source, item) }
   if (item.priority === undefined && item.type === undefined && item.not_before === undefined) return task
   return { ...task, ...optionalFields(item, source) }
 }
@@ -86,7 +86,13 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
 
-function exactData(data: JsonObject, source: ItemSource): JsonObject {
+function exactData(data: JsonObject, source: ItemSource, item: unknown): JsonObject {
+  try {
+    if (!hasInexactNumber(data)) return data
+  } catch (error) {
+    if (error instanceof RangeError) throw wrong(item, source, '"data" is nested too deeply')
+    throw error
+  }
   const { json } = source.locate()
   const exact = json === undefined ? data : exactField(json, 'data')
   return isObject(exact) ? exact : data

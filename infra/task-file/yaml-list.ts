@@ -1,6 +1,6 @@
 // Streams a YAML block list item by item; a list in brackets is read whole. No tag can run code.
 import { isUtf8 } from 'node:buffer'
-import { LineCounter, parseDocument } from 'yaml'
+import { isNode, isSeq, LineCounter, parseDocument, type Tags } from 'yaml'
 import { UserError } from '../../core/errors.ts'
 import { parseExactJson } from '../../core/exact-json.ts'
 import { readLineGroups } from './line-groups.ts'
@@ -10,11 +10,24 @@ export async function* readYamlList(chunks: AsyncIterable<Uint8Array>, fileName:
   const splitter = new ItemSplitter(fileName)
   for await (const { bytes, line } of readLineGroups(chunks, fileName)) {
     if (!isUtf8(bytes)) throw new UserError(`Task file ${fileName} near line ${line}: the text is not valid UTF-8.`)
-    const found = splitter.push(bytes.toString(), line)
-    if (found !== undefined) yield parseItems(found, fileName)
+    for (const lines of cutBehindLines(bytes.toString())) {
+      const found = splitter.push(lines)
+      if (found !== undefined) yield parseItems(found, fileName)
+    }
   }
   const last = splitter.end()
   if (last !== undefined) yield parseItems(last, fileName)
+}
+
+const PIECE_CHARS = 8 * 1024 // the parser needs a hundred times its text in memory
+
+function* cutBehindLines(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const lineFeed = text.indexOf('\n', start + PIECE_CHARS)
+    const end = lineFeed === -1 ? text.length : lineFeed + 1
+    yield text.slice(start, end)
+    start = end
+  }
 }
 
 interface Items {
@@ -41,8 +54,7 @@ class ItemSplitter {
     this.#fileName = fileName
   }
 
-  push(text: string, line: number): Items | undefined {
-    if (this.#rest === '') this.#restLine = line
+  push(text: string): Items | undefined {
     this.#rest += text
     if (this.#itemStart === undefined && !this.#whole) this.#findStart()
     if (this.#whole && this.#rest.length > MAX_WHOLE_CHARS) {
@@ -79,42 +91,58 @@ class ItemSplitter {
 
 function parseItems({ text, line }: Items, fileName: string): ItemGroup {
   const lineCounter = new LineCounter()
-  // The Python system reads YAML 1.1 (`yes` is true). Times stay texts: JSON has none.
+  const lineAt = (offset: number) => line + lineCounter.linePos(offset).line - 1
   const document = parseDocument(text, {
-    version: '1.1',
-    customTags: tags => tags.filter(tag => typeof tag === 'string' || !tag.tag.endsWith(':timestamp')),
+    version: '1.1', // as the Python system: `yes` is true
+    customTags: asInPython,
     intAsBigInt: true,
     lineCounter,
     prettyErrors: false,
-    maxAliasCount: 1000,
-  } as Parameters<typeof parseDocument>[1])
+  })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem !== undefined) {
-    const at = line + lineCounter.linePos(problem.pos[0]).line - 1
-    throw new UserError(`Task file ${fileName} line ${at}: not valid YAML (${problem.message.replace(/\.$/, '')}).`)
+    const what = problem.code === 'MULTIPLE_DOCS' ? 'a second document begins here. Join them' : problem.message
+    throw new UserError(
+      `Task file ${fileName} line ${lineAt(problem.pos[0])}: not valid YAML (${what.replace(/\.$/, '')}).`,
+    )
   }
   const value: unknown = document.toJS()
-  if (!Array.isArray(value)) {
+  if (!Array.isArray(value) || !isSeq(document.contents)) {
     throw new UserError(
       `Task file ${fileName}: the file must hold a list of tasks, each beginning with "- task_id: …".`,
     )
   }
-  const items = document.contents as {
-    readonly items: readonly { readonly range?: readonly [number, number, number] }[]
+  const nodes = document.contents.items
+  const locate = (index: number) => {
+    const node = nodes[index]
+    return { line: isNode(node) ? lineAt(node.range?.[0] ?? 0) : line }
   }
-  return {
-    values: value.map(toJson),
-    locate: index => ({ line: line + lineCounter.linePos(items.items[index]?.range?.[0] ?? 0).line - 1 }),
-  }
+  const values = value.map((item, index) =>
+    toJson(item, () => {
+      throw new UserError(`Task file ${fileName} line ${locate(index).line}: infinity and NaN cannot be sent as JSON.`)
+    }),
+  )
+  return { values, locate }
+}
+
+/** Times stay texts, because JSON has none; `y` and `n` are no truth values for Python's reader. */
+function asInPython(tags: Tags): Tags {
+  return tags
+    .filter(tag => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:timestamp')
+    .map(tag => {
+      if (typeof tag === 'string' || tag.collection !== undefined || tag.tag !== 'tag:yaml.org,2002:bool') return tag
+      return { ...tag, test: tag.test?.test('y') ? /^(?:yes|true|on)$/i : /^(?:no|false|off)$/i }
+    })
 }
 
 /** Integers arrive as BigInt so that none is rounded: small ones become numbers, big ones keep their digits. */
-function toJson(value: unknown): unknown {
+function toJson(value: unknown, refuse: () => never): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value)
     return Number.isSafeInteger(number) ? number : parseExactJson(String(value))
   }
-  if (Array.isArray(value)) return value.map(toJson)
+  if (typeof value === 'number' && !Number.isFinite(value)) return refuse()
+  if (Array.isArray(value)) return value.map(item => toJson(item, refuse))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field)]))
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, toJson(field, refuse)]))
 }
