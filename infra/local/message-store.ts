@@ -8,6 +8,8 @@ import type { SqliteFile } from './sqlite-file.ts'
 
 const EARLIEST_CHECK_MS = 20 // looking for ended leases reads all leased rows: not more often than this
 const RECEIVE_CHARACTERS = 16_000_000 // of bodies in one receive, so that ten thousand big ones do not fill the memory
+const FIRST_PIECE = 32 // rows
+const LONGEST_PIECE = 1000
 
 interface State {
   readonly removed: boolean
@@ -83,20 +85,7 @@ export function takeFront(file: SqliteFile, limit: number, leaseMs: number): rea
   promote(file, nowMs)
   const state = readState(file)
   if (state.removed) return []
-  const deliveries: Delivery[] = []
-  let characters = 0
-  let first = 0
-  let last = 0
-  for (const row of file.prepare(SQL.front).iterate(limit)) {
-    const columns = parseRow(row)
-    const id = Number(columns[0])
-    const body = String(columns[2])
-    if (deliveries.length === 0) first = id
-    last = id
-    deliveries.push({ body, receipt: receiptOf(id, state.nextToken), deliveryCount: Number(columns[1]) })
-    characters += body.length
-    if (characters > RECEIVE_CHARACTERS) break
-  }
+  const { deliveries, first, last } = readFront(file, limit, state.nextToken)
   if (deliveries.length === 0) return deliveries
   const endsMs = nowMs + leaseMs
   // We hold the write lock, so the rows between the first and the last are exactly those that we read.
@@ -104,6 +93,38 @@ export function takeFront(file: SqliteFile, limit: number, leaseMs: number): rea
   file.prepare(SQL.leaseDone).run(first, last)
   add(file, { ready: -deliveries.length, leased: deliveries.length, checkAtMs: endsMs, tokens: 1 })
   return deliveries
+}
+
+interface Front {
+  readonly deliveries: readonly Delivery[]
+  readonly first: number
+  readonly last: number
+}
+
+/** By pieces, each as long as the bodies seen so far allow: row by row would take twice as long. */
+function readFront(file: SqliteFile, limit: number, token: number): Front {
+  const deliveries: Delivery[] = []
+  let characters = 0
+  let first = 0
+  let last = -1
+  let piece = FIRST_PIECE
+  while (deliveries.length < limit && characters < RECEIVE_CHARACTERS) {
+    const wanted = Math.min(piece, limit - deliveries.length)
+    const rows = file.prepare(SQL.front).all(last, wanted)
+    for (const row of rows) {
+      const columns = parseRow(row)
+      const id = Number(columns[0])
+      const body = String(columns[2])
+      if (deliveries.length === 0) first = id
+      last = id
+      deliveries.push({ body, receipt: receiptOf(id, token), deliveryCount: Number(columns[1]) })
+      characters += body.length
+    }
+    if (rows.length < wanted) break
+    const averageCharacters = 1 + characters / deliveries.length
+    piece = Math.min(LONGEST_PIECE, Math.ceil((RECEIVE_CHARACTERS - characters) / averageCharacters))
+  }
+  return { deliveries, first, last }
 }
 
 /** Makes ready what is due and what was leased by somebody who went silent. Any process does it, whenever it comes by. */

@@ -52,7 +52,7 @@ export const SQL = {
   empty: `UPDATE state SET removed = ?, ready = 0, leased = 0, delayed = 0, next_check_ms = ${NEVER_MS}`,
 
   delay: 'INSERT INTO delayed (id, due_ms, delivery_count, body) VALUES (?, ?, 0, ?)',
-  front: 'SELECT id, delivery_count + 1, body FROM ready ORDER BY id LIMIT ?',
+  front: 'SELECT id, delivery_count + 1, body FROM ready WHERE id > ? ORDER BY id LIMIT ?',
   lease: `INSERT INTO leased (id, token, ends_ms, delivery_count, body)
           SELECT id, ?, ?, delivery_count + 1, body FROM ready WHERE id BETWEEN ? AND ?`,
   leaseDone: 'DELETE FROM ready WHERE id BETWEEN ? AND ?',

@@ -1,16 +1,12 @@
 // The part of the queue suite about what goes in and comes out: bodies, sizes, batches.
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type Queue, SendError } from '../../infra/provider.ts'
-import { bodiesOf, drain } from './queue-drain.ts'
+import { SendError } from '../../infra/provider.ts'
+import { bodiesOf, drain, openFreshQueue } from './fresh-queue.ts'
 import type { QueueSubject } from './queue-suite.ts'
 
 export function queueBodySuite(subjectOf: () => QueueSubject): void {
-  const open = async (): Promise<Queue> => {
-    const queue = subjectOf().provider.openQueue(subjectOf().queueName(), { leaseSeconds: 600 })
-    await queue.admin.ensure()
-    return queue
-  }
+  const open = () => openFreshQueue(subjectOf())
 
   it('delivers every body as it was sent: one character, any script, emoji, line ends, quotes, 200 kB', async () => {
     const queue = await open()

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Queue } from '../../infra/provider.ts'
+import { LONG_LEASE_SECONDS, openFreshQueue } from './fresh-queue.ts'
 import type { QueueSubject } from './queue-suite.ts'
 
 const PROGRAM = fileURLToPath(new URL('./queue-process.ts', import.meta.url))
@@ -13,17 +14,10 @@ const CONSUMER_COUNT = 3
 const MESSAGE_COUNT = 600
 
 export function queueProcessSuite(subjectOf: () => QueueSubject): void {
-  const open = async (leaseSeconds: number): Promise<Queue> => {
-    const subject = subjectOf()
-    const queue = subject.provider.openQueue(subject.queueName(), { leaseSeconds })
-    await queue.admin.ensure()
-    return queue
-  }
-
   it('hands every message to exactly one of several processes', async () => {
-    const queue = await open(600)
+    const queue = await openFreshQueue(subjectOf())
     await queue.send(numbered(MESSAGE_COUNT))
-    const consumers = Array.from({ length: CONSUMER_COUNT }, () => start(subjectOf(), queue, 'consume', 600))
+    const consumers = Array.from({ length: CONSUMER_COUNT }, () => start(subjectOf(), queue, 'consume'))
     await Promise.all(consumers.map(consumer => consumer.ended))
     const acked = consumers.flatMap(consumer => consumer.bodies('acked'))
     assert.equal(acked.length, MESSAGE_COUNT)
@@ -32,7 +26,7 @@ export function queueProcessSuite(subjectOf: () => QueueSubject): void {
 
   it('loses nothing that a killed consumer held, and repeats nothing that it acked', async () => {
     const { leaseSeconds, slackSeconds } = subjectOf()
-    const queue = await open(leaseSeconds)
+    const queue = await openFreshQueue(subjectOf(), leaseSeconds)
     await queue.send(numbered(MESSAGE_COUNT))
     const consumer = start(subjectOf(), queue, 'consume', leaseSeconds)
     await consumer.line(line => line.startsWith('acked') && consumer.bodies('acked').length >= MESSAGE_COUNT / 4)
@@ -55,8 +49,8 @@ export function queueProcessSuite(subjectOf: () => QueueSubject): void {
   })
 
   it('keeps what a killed producer had sent, once', async () => {
-    const queue = await open(600)
-    const producer = start(subjectOf(), queue, 'produce', 600)
+    const queue = await openFreshQueue(subjectOf())
+    const producer = start(subjectOf(), queue, 'produce')
     await producer.line(line => line.startsWith('sent'))
     await producer.line(line => line.startsWith('sent'))
     await producer.kill()
@@ -86,12 +80,17 @@ interface Companion {
   kill(): Promise<void>
 }
 
-function start(subject: QueueSubject, queue: Queue, role: 'produce' | 'consume', leaseSeconds: number): Companion {
+function start(
+  subject: QueueSubject,
+  queue: Queue,
+  role: 'produce' | 'consume',
+  leaseSeconds = LONG_LEASE_SECONDS,
+): Companion {
   const order = {
     provider: subject.provider.name,
     settings: subject.settings,
     queue: queue.name,
-    leaseSeconds,
+    leaseSeconds: Math.min(leaseSeconds, subject.provider.limits.maxLeaseSeconds),
     role,
     batch: 10,
     prefix: 'm',

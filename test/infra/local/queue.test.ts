@@ -26,8 +26,8 @@ queueConformance('local', async () => {
   return {
     provider,
     settings,
-    leaseSeconds: 1,
-    slackSeconds: 0.3,
+    leaseSeconds: 2,
+    slackSeconds: 1,
     can: { prioritise: true, countDeliveries: true, noticeEndedLease: true },
     queueName: () => `queue-${++count}`,
     close: async () => {
