@@ -14,7 +14,9 @@ const folder = await mkdtemp(join(tmpdir(), 'task-file-'))
 after(() => rm(folder, { recursive: true }))
 
 async function read(location: string, options?: ReadTaskFileOptions): Promise<readonly Task[]> {
-  return (await Array.fromAsync(readTaskFile(location, options))).flat()
+  const tasks: Task[] = []
+  for await (const batch of readTaskFile(location, options)) tasks.push(...batch)
+  return tasks
 }
 
 async function readText(name: string, content: string | Uint8Array, options?: ReadTaskFileOptions) {
