@@ -14,7 +14,8 @@ export interface Sizes {
   readonly pipeLines: number
   readonly sqliteRows: number
   readonly tasks: number
-  readonly bigLoads: readonly number[]
+  /** Whole jobs whose programs are watched for their memory. */
+  readonly bigJobs: readonly number[]
   readonly piscinaTasks: number
   readonly bullmqInlineTasks: number
   readonly bullmqSandboxedTasks: number
@@ -37,7 +38,7 @@ export const QUICK: Sizes = {
   pipeLines: 200_000,
   sqliteRows: 50_000,
   tasks: 50_000,
-  bigLoads: [],
+  bigJobs: [20_000],
   piscinaTasks: 20_000,
   bullmqInlineTasks: 5000,
   bullmqSandboxedTasks: 2000,
@@ -53,7 +54,7 @@ export const FULL: Sizes = {
   pipeLines: 1_000_000,
   sqliteRows: 300_000,
   tasks: 400_000,
-  bigLoads: [1_000_000],
+  bigJobs: [1_000_000],
   piscinaTasks: 200_000,
   bullmqInlineTasks: 50_000,
   bullmqSandboxedTasks: 10_000,

@@ -5,10 +5,11 @@ import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
 import { measureIdleAgent, measureStart } from './footprint.ts'
 import { measureLimits } from './limits.ts'
 import { describeMachine } from './machine.ts'
+import { measureMemory } from './memory.ts'
 import { measurePeers } from './peers.ts'
 import { judge, type Row } from './row.ts'
 import { renderTable } from './table.ts'
-import { measureAgent, measureAll, measureBigLoads, measureCollector, measureLoader } from './throughput.ts'
+import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
 import { measureKill, measureNotice } from './vanishing-vms.ts'
 
 const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readonly Row[]>>> = {
@@ -17,7 +18,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   all: measureAll,
   loader: measureLoader,
   collector: measureCollector,
-  memory: measureBigLoads,
+  memory: measureMemory,
   notice: measureNotice,
   kill: measureKill,
   start: measureStart,
@@ -43,7 +44,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const sizes = options.quick ? QUICK : options.full ? { ...FULL, bigLoads: [...FULL.bigLoads, 10_000_000] } : FULL
+const sizes = options.quick ? QUICK : options.full ? { ...FULL, bigJobs: [...FULL.bigJobs, 10_000_000] } : FULL
 const repeats = Number(options.repeats ?? (options.quick ? 1 : 5))
 const noPeers: PeerNumbers = { run: new Map(), load: new Map() }
 const peers = options.peers ? await measurePeers({ sizes, repeats, say }) : noPeers

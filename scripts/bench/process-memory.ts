@@ -1,5 +1,8 @@
 // Memory of a process and of all below it, as the kernel counts it. Linux only.
+import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
+
+const PEAK_LOOK_MS = 50
 
 export interface ProcessMemory {
   /** Pages shared by several processes are counted for each. */
@@ -22,6 +25,24 @@ export async function readTreeMemory(pid: number): Promise<ProcessMemory | undef
     pssKib += kibOf(rollup, 'Pss')
   }
   return { rssMb: rssKib / 1024, pssMb: pssKib / 1024 }
+}
+
+/** Looks at the process's own high-water mark until stopped; 0 where there is no /proc. */
+export function watchPeakMb(pid: number): () => number {
+  let peakMb = 0
+  const look = () => {
+    try {
+      peakMb = Math.max(peakMb, kibOf(readFileSync(`/proc/${pid}/status`, 'utf8'), 'VmHWM') / 1024 || 0)
+    } catch {
+      // It has ended, or there is no /proc: what was seen last stands.
+    }
+  }
+  const timer = setInterval(look, PEAK_LOOK_MS)
+  look()
+  return () => {
+    clearInterval(timer)
+    return peakMb
+  }
 }
 
 /** Parent by process id. */

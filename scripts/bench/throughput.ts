@@ -1,5 +1,4 @@
 // Tasks a second: the agent alone, the collector alone, the loader alone, and all of them at once.
-import { join } from 'node:path'
 import { eventQueueName } from '../../core/names.ts'
 import { startAgent } from './agent-process.ts'
 import type { Context } from './context.ts'
@@ -8,7 +7,6 @@ import { alternate } from './measure.ts'
 import { JOB_ID, LEASE_SECONDS, openLocalCloud } from './place.ts'
 import { numberOf, runProgram, startProgram } from './program.ts'
 import { namedPeers, type Row } from './row.ts'
-import { writeTaskFile } from './task-file.ts'
 import { copyOf, makeTemplate, program, RUN, rateOf, type Template } from './template.ts'
 import { openTemporaryFolder } from './temporary-folder.ts'
 
@@ -16,7 +14,6 @@ const AGENT_TARGET = 100_000
 const ALL_TARGET = 60_000
 const LOAD_TARGET = 150_000
 const COLLECT_TARGET = 100_000
-const LOAD_RSS_TARGET_MB = 150
 
 export async function measureAgent(context: Context): Promise<readonly Row[]> {
   context.say('the agent alone')
@@ -120,25 +117,6 @@ export async function measureLoader({ sizes, repeats, peers, say }: Context): Pr
       target: { atLeast: LOAD_TARGET },
     },
   ]
-}
-
-/** The loader's memory must not grow with the number of tasks. */
-export async function measureBigLoads({ sizes, say }: Context): Promise<readonly Row[]> {
-  const rows: Row[] = []
-  for (const count of sizes.bigLoads) {
-    const millions = `${count / 1_000_000} million tasks`
-    say(`loading ${millions}`)
-    await using folder = await openTemporaryFolder()
-    const taskFile = join(folder.path, 'tasks.json')
-    await writeTaskFile(taskFile, count)
-    const answer = await runProgram([program('load.ts'), folder.path, taskFile], RUN)
-    const maxRssMb = numberOf(answer, 'maxRssMb')
-    rows.push(
-      { what: `loader, ${millions}: peak RSS`, unit: 'MB', ours: maxRssMb, target: { below: LOAD_RSS_TARGET_MB } },
-      { what: `loader, ${millions}: rate`, unit: 'tasks/s', ours: numberOf(answer, 'perSecond') },
-    )
-  }
-  return rows
 }
 
 async function drain(template: Template): Promise<number> {
