@@ -1,9 +1,10 @@
 // The machine and the versions behind the numbers, in one sentence: numbers without it mean nothing.
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 
-export async function describeMachine(): Promise<string> {
+/** `loadBefore`: of the last minute before the run, because a busy machine measures its other work too. */
+export async function describeMachine(loadBefore: number): Promise<string> {
   const cpu = cpus()[0]?.model.trim() ?? 'unknown CPU'
   const gib = Math.round(totalmem() / 2 ** 30)
   const { node, sqlite } = process.versions
@@ -11,5 +12,9 @@ export async function describeMachine(): Promise<string> {
     readonly dependencies: Readonly<Record<string, string>>
   }
   const peers = Object.entries(manifest.dependencies).map(([name, version]) => `${name} ${version}`)
-  return `${cpu}, ${availableParallelism()} cores, ${gib} GiB, ${type()} ${release()}; Node ${node}, SQLite ${sqlite}; ${peers.join(', ')}.`
+  return `${cpu}, ${availableParallelism()} cores, ${gib} GiB, ${type()} ${release()}; load average before the run ${loadBefore.toFixed(1)}; Node ${node}, SQLite ${sqlite}; ${peers.join(', ')}.`
+}
+
+export function loadAverage(): number {
+  return loadavg()[0] ?? Number.NaN
 }

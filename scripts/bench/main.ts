@@ -1,10 +1,11 @@
-// npm run bench [-- --quick] [--full] [--json FILE] [--only NAME] [--no-peers] [--repeats N]: measures the numbers that docs/performance.md promises.
+// npm run bench [-- OPTIONS]: measures the numbers that docs/performance.md promises. Options are explained there.
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
+import { updateDocs } from './docs.ts'
 import { measureIdleAgent, measureStart } from './footprint.ts'
 import { measureLimits } from './limits.ts'
-import { describeMachine } from './machine.ts'
+import { describeMachine, loadAverage } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { measurePeers } from './peers.ts'
 import { judge, type Row } from './row.ts'
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', multiple: true },
     peers: { type: 'boolean', default: true },
     repeats: { type: 'string' },
+    'update-docs': { type: 'boolean', default: false },
   },
   allowNegative: true,
 })
@@ -47,6 +49,7 @@ if (unknown.length > 0) {
 const sizes = options.quick ? QUICK : options.full ? { ...FULL, bigJobs: [...FULL.bigJobs, 10_000_000] } : FULL
 const repeats = Number(options.repeats ?? (options.quick ? 1 : 5))
 const noPeers: PeerNumbers = { run: new Map(), load: new Map() }
+const loadBefore = loadAverage()
 const peers = options.peers ? await measurePeers({ sizes, repeats, say }) : noPeers
 
 const rows: Row[] = []
@@ -55,8 +58,10 @@ for (const [name, measure] of Object.entries(MEASUREMENTS)) {
   rows.push(...(await measure({ sizes, repeats, peers, say })))
 }
 
-const machine = await describeMachine()
-process.stdout.write(`${renderTable(rows)}\n\n${machine}\n`)
+const machine = await describeMachine(loadBefore)
+const report = `${renderTable(rows)}\n\n${machine}\n`
+process.stdout.write(report)
+if (options['update-docs']) await updateDocs(report)
 if (options.json !== undefined) {
   const json = {
     machine,

@@ -29,7 +29,6 @@ export async function measureAgent(context: Context): Promise<readonly Row[]> {
       unit: 'tasks/s',
       ours,
       limit: { name: 'without safety', value: limit },
-      peers: namedPeers(context.peers.run),
       target: { atLeast: AGENT_TARGET },
     },
   ]
