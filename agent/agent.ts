@@ -5,30 +5,22 @@ import { messageOf } from '../core/errors.ts'
 import type { InterruptReason, Outcome, Usage } from '../core/outcome.ts'
 import type { AgentSettings } from '../core/settings.ts'
 import type { Json } from '../core/task.ts'
-import type { Delivery, Objects, ProviderLimits, Queue } from '../infra/provider.ts'
-import { type AttemptContext, attemptReport, checkpointUrl, quarantineReport } from './attempt-report.ts'
-import { type HeldTask, holdTask } from './held-task.ts'
+import type { Objects, ProviderLimits, Queue } from '../infra/provider.ts'
+import { openAdmission } from './admission.ts'
+import { type AttemptContext, attemptReport } from './attempt-report.ts'
+import { type Ending, timeLeft } from './ending.ts'
+import type { HeldTask } from './held-task.ts'
 import { openInbox } from './inbox.ts'
 import { openLeaseKeeper } from './lease-keeper.ts'
 import type { Log } from './log.ts'
+import { memoryLimit, NO_MEMORY_LIMIT } from './memory-limit.ts'
 import type { EventOrigin } from './origin.ts'
-import { killMarked, residentBytes, TASK_PROCESS_MARK } from './process-tree.ts'
+import { killMarked, TASK_PROCESS_MARK } from './process-tree.ts'
 import { helloLine, parseSaid, SHUTDOWN_LINE, terminateLine } from './protocol.ts'
 import { type EventSink, openReporter } from './reporter.ts'
 import { openSlot, type Slot, type SlotEvents } from './slot.ts'
 import type { TaskProgram } from './task-program.ts'
 import { openUndertaker } from './undertaker.ts'
-
-/** Why an agent stops. Times are of `performance.now()`. */
-export type Ending =
-  /** The task file is finished, or `--max-num-tasks` are done. */
-  | { readonly kind: 'done' }
-  | { readonly kind: 'idle' }
-  /** Running tasks may go on until then. */
-  | { readonly kind: 'shutdown'; readonly finishByMs: number; readonly because: 'signal' | 'lifetime' }
-  /** The VM is gone at `deadlineMs`; Infinity = nobody knows. */
-  | { readonly kind: 'preempted'; readonly deadlineMs: number }
-  | { readonly kind: 'fatal'; readonly sentence: string }
 
 export interface AgentSetup {
   readonly settings: AgentSettings
@@ -53,15 +45,10 @@ export interface Agent {
   readonly stopped: Promise<Ending>
 }
 
-const MAX_BACKLOG = 50_000 // results that wait to be reported, before receiving pauses
 const TICK_MS = 100
-const MEMORY_LOOK_MS = 200
-const GIB = 1024 ** 3
-const FLUSH_SHARE = 0.25 // of a notice: kept back to report and to send successors …
-const MAX_FLUSH_MS = 10_000 // … but never more
+const MIN_TICK_MS = 10
 const END_OF_KILLED_MS = 3000
 const FINAL_REPORT_MS = 60_000 // a queue that does not answer for so long after the last task: give up, say so
-const SIGABRT = -6
 
 export function startAgent(setup: AgentSetup): Agent {
   const { settings, slotCount, program, origin, queue, deadLetters, limits, log } = setup
@@ -84,10 +71,15 @@ export function startAgent(setup: AgentSetup): Agent {
   const { promise: mustStop, resolve: sayStop } = Promise.withResolvers<void>()
   let slotChanged: () => void = () => {}
   let doneCount = 0
-  let toSkip = settings.taskFile === undefined ? settings.tasksToSkip : 0 // of a file: passed over by its reader
-  const skipped: HeldTask[] = []
   const unfinished = new Set<Promise<void>>() // reports that are being made, messages on their way back
+  // Of a file, its reader skips and counts.
+  const tasksToSkip = settings.taskFile === undefined ? settings.tasksToSkip : 0
   const maxTaskCount = settings.taskFile === undefined ? settings.maxTaskCount : undefined
+  const { maxMemoryPerTaskGb } = settings
+  const memory =
+    maxMemoryPerTaskGb === undefined
+      ? NO_MEMORY_LIMIT
+      : memoryLimit(maxMemoryPerTaskGb, { heapLimited: program.kind === 'module' })
 
   const slotEvents: SlotEvents = {
     completed(task, answer) {
@@ -106,7 +98,7 @@ export function startAgent(setup: AgentSetup): Agent {
     },
     ended(task, outcome, usage) {
       doneCount++
-      report(task, memoryOutcome(outcome), usage)
+      report(task, memory.explain(outcome), usage)
     },
     returned(tasks) {
       if (stopping === undefined) inbox.putBack(tasks)
@@ -136,24 +128,38 @@ export function startAgent(setup: AgentSetup): Agent {
       events: slotEvents,
     }),
   )
+  const admission = openAdmission({
+    queueName: queue.name,
+    context,
+    maxAttempts: settings.maxAttempts,
+    tasksToSkip,
+    reporter,
+    log,
+    keepLeases: leases.keep,
+    release: (tasks, delaySeconds) => track(release(tasks, delaySeconds)),
+    track,
+    ready(task) {
+      slotEvents.returned([task])
+      dispatch()
+    },
+  })
   const inbox = openInbox({
     queue,
     slotCount,
     maxTaskCount,
-    admit,
+    admit: admission.admit,
     arrived: dispatch,
     failed(sentence) {
       log.error(sentence)
       reporter.add({ task: undefined, event: origin.notice({ kind: 'non_fatal_exception', exception: sentence }) })
     },
-    paused: () => reporter.backlog() > MAX_BACKLOG,
+    paused: reporter.full,
   })
   slots[0]?.warmUp() // a task that cannot start is known before the first message
 
-  let lookedAtMemoryMs = 0
   let idleSinceMs: number | undefined
   const startedMs = performance.now()
-  const ticker = setInterval(tick, Math.min(TICK_MS, settings.maxRuntimeSeconds * 100))
+  const ticker = setInterval(tick, Math.max(MIN_TICK_MS, Math.min(TICK_MS, settings.maxRuntimeSeconds * 100)))
 
   const stopped = mustStop.then(end)
   return { stop, stopped, killNow }
@@ -162,24 +168,25 @@ export function startAgent(setup: AgentSetup): Agent {
 
   /** Fills every slot that wants more; the last tasks are spread evenly. */
   function dispatch(): void {
-    if (stopping !== undefined) return
+    if (stopping !== undefined || reporter.full()) return
     const hungry = slots.map(slot => ({ slot, room: slot.room() })).filter(({ room }) => room > 0)
     let left = hungry.length
     for (const { slot, room } of hungry) {
       const tasks = inbox.take(Math.min(room, Math.ceil(inbox.count() / left--)))
-      const alone = tasks.length > 1 && tasks.some(task => task.suspect) ? 1 : tasks.length // a suspect runs alone
-      inbox.putBack(tasks.slice(alone))
-      slot.give(alone === tasks.length ? tasks : tasks.slice(0, alone))
+      const suspect = tasks.findIndex(task => task.suspect)
+      if (suspect === -1) slot.give(tasks)
+      else {
+        const count = suspect > 0 ? suspect : slot.busy() ? 0 : 1 // a suspect runs alone
+        inbox.putBack(tasks.slice(count))
+        slot.give(tasks.slice(0, count))
+      }
     }
   }
 
   function tick(): void {
     const nowMs = performance.now()
     for (const slot of slots) slot.tick(nowMs)
-    if (settings.maxMemoryPerTaskGb !== undefined && nowMs - lookedAtMemoryMs > MEMORY_LOOK_MS) {
-      lookedAtMemoryMs = nowMs
-      holdToMemory(settings.maxMemoryPerTaskGb * GIB)
-    }
+    memory.look(slots)
     if (stopping !== undefined) return
     dispatch()
     const { idleShutdownSeconds, maxInstanceLifetimeSeconds } = settings
@@ -196,87 +203,6 @@ export function startAgent(setup: AgentSetup): Agent {
     else if (maxInstanceLifetimeSeconds !== undefined && nowMs - startedMs > maxInstanceLifetimeSeconds * 1000) {
       stop({ kind: 'shutdown', finishByMs: nowMs + settings.shutdownGraceSeconds * 1000, because: 'lifetime' })
     }
-  }
-
-  function holdToMemory(limitBytes: number): void {
-    const bySlot = new Map(
-      slots.flatMap(slot => {
-        const pid = slot.busyPid()
-        return pid === undefined ? [] : [[pid, slot] as const]
-      }),
-    )
-    if (bySlot.size === 0) return
-    for (const [pid, bytes] of residentBytes([...bySlot.keys()])) {
-      if (bytes > limitBytes) bySlot.get(pid)?.condemn(memoryError(`the task's processes held ${gib(bytes)} GB`))
-    }
-  }
-
-  function memoryError(what: string): Outcome {
-    const limit = settings.maxMemoryPerTaskGb
-    return {
-      kind: 'exception',
-      exception: `MemoryError: ${what}, over the limit of ${limit} GB for a task.`,
-      retryable: false,
-    }
-  }
-
-  /** With a limit set, V8 gives up at the heap size that we gave it by aborting. */
-  function memoryOutcome(outcome: Outcome): Outcome {
-    const heapLimit = program.kind === 'module' && settings.maxMemoryPerTaskGb !== undefined
-    return heapLimit && outcome.kind === 'exited' && outcome.exitCode === SIGABRT
-      ? memoryError('the JavaScript heap was full')
-      : outcome
-  }
-
-  // ---- what comes from the queue
-
-  function admit(deliveries: readonly Delivery[]): readonly HeldTask[] {
-    const admitted: HeldTask[] = []
-    const held: HeldTask[] = []
-    const nowMs = Date.now()
-    for (const delivery of deliveries) {
-      const task = holdTask(delivery)
-      if (typeof task === 'string') {
-        rejectBody(delivery, task)
-        continue
-      }
-      held.push(task)
-      if (delivery.deliveryCount > settings.maxAttempts) reporter.add(quarantineReport(task, context))
-      else if (task.notBeforeMs > nowMs)
-        track(release([task], Math.min((task.notBeforeMs - nowMs) / 1000, limits.maxDelaySeconds)))
-      else if (toSkip > 0) {
-        toSkip--
-        skipped.push(task)
-      } else if (task.checkpoint !== undefined && checkpointUrl(task.checkpoint) !== undefined)
-        track(fetchCheckpoint(task))
-      else admitted.push(task)
-    }
-    leases.keep(held)
-    return admitted
-  }
-
-  function rejectBody({ body, receipt }: Delivery, problem: string): void {
-    const exception = `A message in ${queue.name} is not a task: ${problem}. It goes to the dead letters. It begins: ${body.slice(0, 200)}`
-    log.error(exception)
-    const stand = holdTask({ body: '{"task_id":"?","data":{}}', receipt, deliveryCount: 1 })
-    if (typeof stand === 'string') return
-    reporter.add({ task: stand, event: origin.notice({ kind: 'non_fatal_exception', exception }), letter: { body } })
-  }
-
-  async function fetchCheckpoint(task: HeldTask): Promise<void> {
-    const url = checkpointUrl(task.checkpoint)
-    try {
-      const chunks: Uint8Array[] = []
-      if (url !== undefined && setup.objects !== undefined)
-        for await (const chunk of setup.objects.read(url)) chunks.push(chunk)
-      const checkpoint: unknown = JSON.parse(Buffer.concat(chunks).toString())
-      task.line = `${JSON.stringify({ ...JSON.parse(task.body), checkpoint })}\n`
-    } catch (error) {
-      log.warning(`The checkpoint of task "${task.taskId}" cannot be read, it starts afresh: ${messageOf(error)}`)
-      task.line = `${JSON.stringify({ ...JSON.parse(task.body), checkpoint: undefined })}\n`
-    }
-    slotEvents.returned([task])
-    dispatch()
   }
 
   // ---- reporting
@@ -311,7 +237,7 @@ export function startAgent(setup: AgentSetup): Agent {
   // ---- stopping
 
   function stop(ending: Ending): void {
-    const finish = finishBy(ending)
+    const finish = timeLeft(ending)
     finishByMs = Math.min(finishByMs, finish.finishByMs)
     deadlineMs = Math.min(deadlineMs, finish.deadlineMs)
     if (ending.kind === 'preempted') tellTermination()
@@ -332,7 +258,7 @@ export function startAgent(setup: AgentSetup): Agent {
   async function end(): Promise<Ending> {
     const ending = stopping ?? { kind: 'done' }
     // Unstarted work first: others can have it at once.
-    track(inbox.close().then(left => release([...left, ...skipped], 0)))
+    track(inbox.close().then(left => release([...left, ...admission.skipped()], 0)))
     for (const slot of slots) {
       slot.recall()
       if (ending.kind === 'shutdown') slot.tell(SHUTDOWN_LINE)
@@ -379,23 +305,4 @@ export function startAgent(setup: AgentSetup): Agent {
     for (const slot of slots) slot.killNow()
     killMarked(`${TASK_PROCESS_MARK}=${mark}-`)
   }
-}
-
-function finishBy(ending: Ending): { finishByMs: number; deadlineMs: number } {
-  switch (ending.kind) {
-    case 'shutdown':
-      return { finishByMs: ending.finishByMs, deadlineMs: Number.POSITIVE_INFINITY }
-    case 'preempted': {
-      const flushMs = Math.min(MAX_FLUSH_MS, (ending.deadlineMs - performance.now()) * FLUSH_SHARE)
-      return { finishByMs: ending.deadlineMs - Math.max(0, flushMs), deadlineMs: ending.deadlineMs }
-    }
-    case 'fatal':
-      return { finishByMs: 0, deadlineMs: Number.POSITIVE_INFINITY }
-    default:
-      return { finishByMs: Number.POSITIVE_INFINITY, deadlineMs: Number.POSITIVE_INFINITY }
-  }
-}
-
-function gib(bytes: number): string {
-  return (bytes / GIB).toFixed(2)
 }

@@ -7,8 +7,9 @@ import { deadLetterQueueName, eventQueueName } from '../core/names.ts'
 import type { AgentSettings } from '../core/settings.ts'
 import { openProvider } from '../infra/open-provider.ts'
 import { type Instance, PROVIDER_NAMES, type Provider, type ProviderName, type Queue } from '../infra/provider.ts'
-import { type Agent, type Ending, startAgent } from './agent.ts'
+import { type Agent, startAgent } from './agent.ts'
 import { type CommandLine, parseCommandLine, renderHelp } from './command-line.ts'
+import { type Ending, reasonOf } from './ending.ts'
 import { bothSinks, fileSink, noSink, queueSink } from './event-sinks.ts'
 import { type FileQueue, openFileQueue } from './file-queue.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -235,21 +236,6 @@ const noQueue: Pick<Queue, 'send'> = { send: async () => {} }
 
 function bySignal(ending: Ending): boolean {
   return ending.kind === 'shutdown' && ending.because === 'signal'
-}
-
-function reasonOf(ending: Ending): string {
-  switch (ending.kind) {
-    case 'done':
-      return 'all is done'
-    case 'idle':
-      return 'the queue has stayed empty'
-    case 'shutdown':
-      return ending.because === 'signal' ? 'asked to' : 'the maximum lifetime of this VM is over'
-    case 'preempted':
-      return 'the VM is taken away'
-    default:
-      return ending.sentence
-  }
 }
 
 async function bounded<T>(work: Promise<T>, ms: number): Promise<T | undefined> {

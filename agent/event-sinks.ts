@@ -15,12 +15,15 @@ export function fileSink(file: string): EventSink {
   } catch (error) {
     throw new UserError(`Event log file ${file} cannot be opened: ${messageOf(error)}.`)
   }
+  let torn = false // a full disk has cut a line: the next one must not go on with it
   return {
     async send(events) {
-      const bytes = Buffer.from(`${events.join('\n')}\n`)
+      const bytes = Buffer.from(`${torn ? '\n' : ''}${events.join('\n')}\n`)
       try {
         for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+        torn = false
       } catch (error) {
+        torn = true
         throw new Error(`Event log file ${file} cannot be written: ${messageOf(error)}.`)
       }
     },

@@ -6,9 +6,9 @@ import type { Delivery, Queue } from '../infra/provider.ts'
 import type { HeldTask } from './held-task.ts'
 
 const AHEAD_SECONDS = 1
-const MAX_AHEAD = 4000 // tasks
+const MAX_AHEAD = 2000 // tasks
 const MAX_AHEAD_CHARS = 64 * 1024 ** 2 // of bodies: a few thousand big ones must not fill the memory
-const MAX_RECEIVE = 2000 // at once: more would keep the agent from its processes for too long
+const MAX_RECEIVE = 1000 // at once: more would keep the agent from its processes for too long
 const WAIT_SECONDS = 20
 const MAX_BACKOFF_MS = 10_000
 const PAUSE_MS = 20
@@ -53,7 +53,9 @@ export function openInbox(options: InboxOptions): Inbox {
       const taken: HeldTask[] = []
       while (taken.length < count && next < waiting.length) {
         const task = waiting[next++]
-        if (task !== undefined && !task.lost) taken.push(task) // a lost one is somebody else's now
+        if (task?.lost)
+          budget++ // it is somebody else's now
+        else if (task !== undefined) taken.push(task)
       }
       if (next === waiting.length) {
         waiting = []
@@ -81,13 +83,13 @@ export function openInbox(options: InboxOptions): Inbox {
     const { signal } = closing
     let backoffMs = 0
     let lastMs = performance.now()
-    while (!signal.aborted && budget > 0) {
+    while (!signal.aborted) {
       if (paused()) {
         await systemClock.sleep(PAUSE_MS, signal)
         continue
       }
       const held = waiting.length - next
-      if (held > ahead / 2) {
+      if (held > ahead / 2 || budget <= 0) {
         await new Promise<void>(resolve => {
           wake = resolve
         })

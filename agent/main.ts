@@ -11,5 +11,15 @@ process.removeAllListeners('warning') // node:sqlite still calls itself experime
 process.on('warning', warning => {
   if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`)
 })
+// V8 would let short-lived objects fill 200 MB before it looks at them, and takes other limits only on its command line.
+const V8_LIMITS = ['--max-semi-space-size=8', '--heap-growing-percent=60']
+if (process.execve !== undefined && !process.execArgv.some(flag => flag.startsWith('--max-semi-space-size'))) {
+  const words = [process.execPath, ...V8_LIMITS, ...process.execArgv, ...process.argv.slice(1)]
+  process.execve(process.execPath, words, process.env)
+}
+const { enableCompileCache } = await import('node:module')
+const { compileCacheFolder } = await import('./compile-cache.ts')
+const cache = compileCacheFolder()
+if (cache !== undefined) enableCompileCache(cache)
 const { runCommand } = await import('./command.ts')
 process.exit(await runCommand(process.argv.slice(2), process.env))

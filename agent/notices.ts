@@ -3,7 +3,7 @@ import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { AgentSettings } from '../core/settings.ts'
 import type { Instance } from '../infra/provider.ts'
-import type { Ending } from './agent.ts'
+import type { Ending } from './ending.ts'
 import type { Log } from './log.ts'
 
 interface NoticeOptions {

@@ -9,7 +9,9 @@ import type { HeldTask } from './held-task.ts'
 import type { Log } from './log.ts'
 
 const GATHER_MS = 4 // a batch waits at most so long for company …
-const GATHER_COUNT = 1000 // … or until it has this many
+const GATHER_COUNT = 500 // … or until it has this many
+const FULL_COUNT = 10_000
+const FULL_CHARS = 64 * 1024 ** 2
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 10_000
 
@@ -30,8 +32,10 @@ export interface EventSink {
 
 export interface Reporter {
   add(report: Report): void
-  /** Not yet accepted; whoever receives should pause when this grows. */
+  /** Reports not yet accepted. */
   backlog(): number
+  /** So many, or such long ones, that no more tasks should be started. */
+  full(): boolean
   /** Resolves when all that was added is accepted and acked, or `signal` aborts. */
   drain(signal: AbortSignal): Promise<void>
 }
@@ -49,6 +53,7 @@ export function openReporter({
 }): Reporter {
   let pending: Report[] = []
   let inFlight = 0
+  let chars = 0 // of what is pending or in flight
   let timer: NodeJS.Timeout | undefined
   let flushing: Promise<void> | undefined
   let backoffMs = 0
@@ -57,10 +62,12 @@ export function openReporter({
   const reporter: Reporter = {
     add(report) {
       pending.push(report)
+      chars += charsOf(report)
       if (pending.length >= GATHER_COUNT) flushNow()
       else if (timer === undefined && flushing === undefined) timer = setTimeout(flushNow, GATHER_MS)
     },
     backlog: () => pending.length + inFlight,
+    full: () => pending.length + inFlight > FULL_COUNT || chars > FULL_CHARS,
     async drain(signal) {
       const giveUp = () => closing.abort()
       signal.addEventListener('abort', giveUp, { once: true })
@@ -88,6 +95,7 @@ export function openReporter({
     const batch = pending
     pending = []
     inFlight = batch.length
+    const batchChars = batch.reduce((sum, report) => sum + charsOf(report), 0)
     let problem = await sendAll(batch, 'event', bodies => events.send(bodies.map(({ event }) => event ?? '')))
     const heard = batch.filter(report => report.event === undefined)
     const rare = heard.filter(report => report.successor !== undefined || report.letter !== undefined)
@@ -100,13 +108,14 @@ export function openReporter({
     const done = heard.filter(report => report.successor === undefined && report.letter === undefined)
     problem = (await ack(done)) ?? problem
     inFlight = 0
+    chars -= batchChars
     if (problem === undefined) {
       backoffMs = 0
       return
     }
-    pending = batch
-      .filter(report => (report.task === undefined ? report.event !== undefined : !report.task.settled))
-      .concat(pending)
+    const again = batch.filter(isOpen)
+    pending = again.concat(pending)
+    for (const report of again) chars += charsOf(report)
     backoffMs = Math.min(Math.max(FIRST_BACKOFF_MS, backoffMs * 2), MAX_BACKOFF_MS)
     log.warning(`${pending.length} results are not reported yet, trying again in ${backoffMs / 1000} s: ${problem}`)
     await systemClock.sleep(backoffMs, closing.signal)
@@ -124,6 +133,14 @@ export function openReporter({
     for (const task of held) task.settled = true
     return undefined
   }
+}
+
+function isOpen({ task, event }: Report): boolean {
+  return task === undefined ? event !== undefined : !task.settled
+}
+
+function charsOf({ event, successor, letter }: Report): number {
+  return (event?.length ?? 0) + (successor?.body.length ?? 0) + (letter?.body.length ?? 0)
 }
 
 /** Sends what is there under `key` and clears it where accepted. Returns what went wrong. */

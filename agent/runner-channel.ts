@@ -1,4 +1,4 @@
-// The runner's end of the socket to its agent: lines in, lines out. Reads when the event loop does or when asked to look;
+// The runner's end of the two sockets to its agent: lines in, lines out. Reads when the event loop does or when asked to look;
 // writes synchronously, so that nothing answered is lost when the process exits in the next statement.
 import { readSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
@@ -23,7 +23,10 @@ export interface RunnerChannel {
   onLines(callback: () => void): void
 }
 
-export function openRunnerChannel(descriptor: number, onLine: (line: string) => void): RunnerChannel {
+export function openRunnerChannel(
+  { input, output }: { readonly input: number; readonly output: number },
+  onLine: (line: string) => void,
+): RunnerChannel {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   let out = ''
@@ -42,7 +45,7 @@ export function openRunnerChannel(descriptor: number, onLine: (line: string) => 
     rest = start === 0 ? text : text.slice(start)
   }
 
-  const socket = new Socket({ fd: descriptor, readable: true, writable: false })
+  const socket = new Socket({ fd: input, readable: true, writable: false })
   socket.on('data', (chunk: Buffer) => {
     feed(chunk)
     linesRead()
@@ -62,7 +65,7 @@ export function openRunnerChannel(descriptor: number, onLine: (line: string) => 
       if (out === '') return
       const bytes = Buffer.from(out)
       out = ''
-      writeFully(descriptor, bytes)
+      writeFully(output, bytes)
     },
     flushIfOld(nowMs) {
       if (out.length > FLUSH_CHARS || nowMs - oldestMs > FLUSH_AFTER_MS) this.flush()
@@ -80,7 +83,7 @@ export function openRunnerChannel(descriptor: number, onLine: (line: string) => 
       if (nowMs - polledMs < POLL_EVERY_MS) return true
       polledMs = nowMs
       try {
-        const count = readSync(descriptor, buffer)
+        const count = readSync(input, buffer)
         if (count === 0) process.exit(0)
         feed(buffer.subarray(0, count))
       } catch (error) {
@@ -94,19 +97,12 @@ export function openRunnerChannel(descriptor: number, onLine: (line: string) => 
   }
 }
 
-const napping = new Int32Array(new SharedArrayBuffer(4))
-
-/** The descriptor does not block, so a full socket means a nap: the agent has not read for a while. */
+/** Waits where the socket is full: the agent will read. */
 function writeFully(descriptor: number, bytes: Buffer): void {
-  let offset = 0
-  while (offset < bytes.length) {
-    try {
-      offset += writeSync(descriptor, bytes, offset)
-    } catch (error) {
-      const code = codeOf(error)
-      if (code === 'EPIPE' || code === 'ECONNRESET') return // the agent is gone; the end of the socket ends us too
-      if (code !== 'EAGAIN') throw error
-      Atomics.wait(napping, 0, 0, 1)
-    }
+  try {
+    for (let offset = 0; offset < bytes.length; ) offset += writeSync(descriptor, bytes, offset)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') throw error // the agent is gone: the end of our input ends us too
   }
 }

@@ -1,6 +1,7 @@
-// Runs inside a task process: loads a task module and answers task lines over descriptor 3. Knows nothing of queues.
+// Runs inside a task process: loads a task module and reads task lines from descriptor 3 and answers on 4. Knows nothing of queues.
 // Tasks run one after another. Answers are written at most about a millisecond after they are known, and always before
 // the process exits on its own, so the agent knows exactly which task a dead process was at.
+import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Json } from '../core/task.ts'
@@ -20,7 +21,7 @@ let termination: { at: number } | undefined
 let shutdown = false
 let workerData: Readonly<Record<string, Json>> = {}
 
-const channel = openRunnerChannel(3, line => {
+const channel = openRunnerChannel({ input: 3, output: 4 }, line => {
   if (line.startsWith('{"control":')) control(JSON.parse(line))
   else waiting.push(line)
 })
@@ -252,3 +253,4 @@ channel.write('{"ready":true,"control":true,"pipeline":true}')
 channel.flush()
 channel.onLines(work)
 work()
+flushCompileCache() // for the next process: most end by a kill, which would lose it

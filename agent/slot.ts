@@ -12,7 +12,7 @@ import type { TaskProgram } from './task-program.ts'
 import type { Undertaker } from './undertaker.ts'
 
 const PIPELINE_SECONDS = 0.01 // of work in the process: longer than the agent is ever busy with something else
-const MAX_DEPTH = 1000
+const MAX_DEPTH = 500 // more would only fill the memory: a task takes at least some microseconds
 const FORGET = 0.9 // of the slowest recent batch, with every batch: one slow moment does not throttle for long
 const COMPACT_FROM = 4096 // answered tasks at the front of the line
 const RECALL_AFTER_MS = 100 // of one task: what waits behind it goes to others
@@ -95,6 +95,7 @@ export function openSlot({
       const count = inside.length - first
       if (count === 0) return useNewProcess || !announced.pipeline || !ready ? 1 : depth
       if (useNewProcess || !announced.pipeline || !ready || inside[first]?.suspect) return 0
+      if (performance.now() - startedMs > RECALL_AFTER_MS) return 0 // what waits behind a long task waits in vain
       return count <= depth / 2 ? depth - count : 0
     },
     give(tasks) {
@@ -164,6 +165,7 @@ export function openSlot({
       failedToStart: reason => {
         current = undefined
         events.fatal(`Cannot start ${program.file}: ${reason}.`)
+        events.returned(inside.splice(first))
       },
     })
     current = process

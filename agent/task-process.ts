@@ -8,6 +8,7 @@ import type { TaskProgram } from './task-program.ts'
 import type { Undertaker } from './undertaker.ts'
 
 const TERM_TO_KILL_MS = 1000
+const MAX_LINE_CHARS = 64 * 1024 ** 2 // longer ones are cut: no queue carries them, and the memory is everybody's
 const END_TO_TERM_MS = 1000
 const DRAIN_MS = 500 // a background child may hold our end of the pipe open; what the dead process wrote is there long before
 
@@ -39,8 +40,9 @@ export function startTaskProcess(
 ): TaskProcess {
   const child = spawn(program.file, program.args, {
     detached: true, // its own group: one signal reaches all of it, and the terminal's Ctrl-C reaches none of it
-    // A module keeps its own stdout and stderr and answers over a socket; a command answers on its stdout.
-    stdio: program.kind === 'module' ? ['ignore', 'inherit', 'inherit', 'pipe'] : ['pipe', 'pipe', 'inherit'],
+    // A module keeps its own stdout and stderr; a command answers on its stdout. Never one socket for both directions: a
+    // write to a process that has just ended would destroy it, with the answers that were not read yet.
+    stdio: program.kind === 'module' ? ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] : ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...program.env, [TASK_PROCESS_MARK]: mark },
   })
   const { input, output } = channelOf(child, program)
@@ -63,7 +65,11 @@ export function startTaskProcess(
   output.setEncoding('utf8')
   output.on('data', (chunk: string) => {
     if (over) return
-    const lines = (rest === '' ? chunk : rest + chunk).split('\n')
+    if (!chunk.includes('\n') && rest.length < MAX_LINE_CHARS) {
+      rest += chunk
+      return
+    }
+    const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
     if (lines.length > 0) events.lines(lines)
   })
@@ -108,10 +114,8 @@ export function startTaskProcess(
 }
 
 function channelOf(child: ChildProcess, program: TaskProgram): { input: Writable; output: Readable } {
-  const socket = child.stdio[3]
-  if (program.kind === 'module' && socket instanceof Duplex) {
-    return { input: socket, output: socket }
-  }
+  const { 3: input, 4: output } = child.stdio
+  if (program.kind === 'module' && input instanceof Duplex && output instanceof Duplex) return { input, output }
   if (child.stdin === null || child.stdout === null) throw new Error(`No pipes to ${program.name}.`)
   return { input: child.stdin, output: child.stdout }
 }

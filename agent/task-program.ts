@@ -1,10 +1,10 @@
 // What runs a task: a module in our runner, or any command. Says how to start it; starts nothing.
 import { existsSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
-import { extname, join, resolve } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../core/errors.ts'
 import type { CommandLine } from './command-line.ts'
+import { compileCacheFolder } from './compile-cache.ts'
 
 export interface TaskProgram {
   readonly kind: 'module' | 'command'
@@ -59,8 +59,7 @@ function nodeFlags({ maxMemoryGb }: { readonly maxMemoryGb: number | undefined }
   return [...flags, `--max-old-space-size=${Math.max(16, Math.ceil((maxMemoryGb * GIB) / 1024 ** 2))}`]
 }
 
-/** Compiled code is kept between processes: half the start time, and no TypeScript loader in memory. */
 function nodeEnv(): Readonly<Record<string, string>> {
-  if (process.env.NODE_COMPILE_CACHE !== undefined) return {}
-  return { NODE_COMPILE_CACHE: join(tmpdir(), `cloud-tasks-compile-cache-${userInfo().uid}`) }
+  const folder = process.env.NODE_COMPILE_CACHE === undefined ? compileCacheFolder() : undefined
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }
 }
