@@ -9,6 +9,7 @@ import type { JobDb } from './job-db.ts'
 import type { LaunchIntents } from './launch-intents.ts'
 import { type Action, reconcile } from './reconcile.ts'
 import { sumOf } from './reconcile-launch.ts'
+import { costOfVm } from './report.ts'
 import type { Choice } from './select-offers.ts'
 import { SpotMarket } from './spot-market.ts'
 import { VmWatch } from './vm-watch.ts'
@@ -120,7 +121,8 @@ export class PoolKeeper {
   }
 
   spentUsd(): number {
-    return spentUsd(this.#options.db.vms(), this.#now())
+    const now = this.#now()
+    return this.#options.db.vms().reduce((sum, vm) => sum + costOfVm(vm, now), 0)
   }
 
   /** The token makes a repetition harmless. True while some launch is still without an answer: then none may follow it. */
@@ -234,15 +236,6 @@ function foreignVms(vms: readonly Vm[], db: JobDb): ReadonlySet<VmId> {
   const ours = new Set(db.vms().map(vm => vm.id))
   const ended = vms.filter(vm => (vm.state === 'terminated' || vm.state === 'stopping') && !ours.has(vm.id))
   return new Set(ended.map(vm => vm.id))
-}
-
-/** What VMs have cost from their launch to their end, by the clouds' per-second billing. */
-export function spentUsd(vms: readonly Vm[], now: Date): number {
-  return vms.reduce((sum, vm) => {
-    const endedAt = vm.endedAt ?? now
-    const hours = Math.max(0, endedAt.getTime() - vm.launchedAt.getTime()) / 3_600_000
-    return sum + hours * (vm.priceUsdPerHour ?? 0)
-  }, 0)
 }
 
 function launchFailureText({ reason, instanceType, zone, message }: LaunchFailure): string {

@@ -57,7 +57,7 @@ export function planLaunch(inputs: LaunchInputs): LaunchDecision {
         reason: `${vmCount} more VMs, as many as ${most.limitedBy}`,
       }
     }
-    refusals.push(unmet ?? most.limitedBy)
+    refusals.push(unmet ?? `${most.limitedBy} no more`)
   }
   const refusal = refusals[0] ?? ''
   if (refusal.startsWith('min_')) return { reason: refusal, warning: `No VM is started: ${refusal}` }

@@ -77,7 +77,7 @@ function moneyIsOut({ config, spentUsd, horizonSeconds, choices }: PoolView, sum
   const ratePerHour = sums.vmCount > 0 ? sums.usdPerHour : Number.isFinite(cheapest) ? cheapest : 0
   const next = spentUsd + (ratePerHour * horizonSeconds) / 3600
   if (next <= maxTotalCostUsd) return undefined
-  return `the job has cost ${usd(spentUsd)} and would exceed max_total_cost ${usd(maxTotalCostUsd)}`
+  return `the job has cost ${usd(spentUsd)}, and its next ${horizonSeconds} s would exceed max_total_cost ${usd(maxTotalCostUsd)}`
 }
 
 /** Idle VMs without which every task left still has its place. */

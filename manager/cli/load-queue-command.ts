@@ -17,7 +17,7 @@ export async function loadQueueCommand(invocation: Invocation): Promise<number> 
   if (typeof end === 'number') return end
   stop.abort()
   terminal.log('WARNING', 'Interrupted. To send the rest: the same command with --continue.')
-  return EXIT_CODES[end]
+  process.exit(EXIT_CODES[end]) // loading may still be reading the file, and nobody waits for it any more
 
   async function load(): Promise<number> {
     const prepared = options.has('continue') ? await reopenJob(job, invocation) : await startAfresh(job, invocation)

@@ -27,7 +27,11 @@ export async function runCommand(invocation: Invocation): Promise<number> {
 
   using interrupts = watchInterrupts()
   const prepared = await uninterrupted(prepare(job, invocation), interrupts)
-  if (typeof prepared === 'string') return EXIT_CODES[prepared]
+  if (typeof prepared === 'string') {
+    terminal.showBlock([])
+    terminal.log('WARNING', 'Interrupted before any VM was started. The same command starts again.')
+    process.exit(EXIT_CODES[prepared]) // the preparation is still under way, and nobody waits for it any more
+  }
   if (prepared === undefined) return 0
   try {
     return await runPrepared(job, prepared, { choices, scriptOf, interrupts, invocation })
