@@ -8,7 +8,7 @@ import type { Json } from '../core/task.ts'
 import type { Objects, ProviderLimits, Queue } from '../infra/provider.ts'
 import { openAdmission } from './admission.ts'
 import { type AttemptContext, attemptReport } from './attempt-report.ts'
-import { type Ending, timeLeft } from './ending.ts'
+import { dueEnding, type Ending, timeLeft } from './ending.ts'
 import type { HeldTask } from './held-task.ts'
 import { openInbox } from './inbox.ts'
 import { openLeaseKeeper } from './lease-keeper.ts'
@@ -189,20 +189,11 @@ export function startAgent(setup: AgentSetup): Agent {
     memory.look(slots)
     if (stopping !== undefined) return
     dispatch()
-    const { idleShutdownSeconds, maxInstanceLifetimeSeconds } = settings
-    const idle =
-      inbox.count() === 0 && reporter.backlog() === 0 && unfinished.size === 0 && !slots.some(slot => slot.busy())
-    idleSinceMs = idle ? (idleSinceMs ?? nowMs) : undefined
-    if (maxTaskCount !== undefined && doneCount >= maxTaskCount && idle) stop({ kind: 'done' })
-    else if (
-      idleShutdownSeconds !== undefined &&
-      idleSinceMs !== undefined &&
-      nowMs - idleSinceMs > idleShutdownSeconds * 1000
-    )
-      stop({ kind: 'idle' })
-    else if (maxInstanceLifetimeSeconds !== undefined && nowMs - startedMs > maxInstanceLifetimeSeconds * 1000) {
-      stop({ kind: 'shutdown', finishByMs: nowMs + settings.shutdownGraceSeconds * 1000, because: 'lifetime' })
-    }
+    const waits = inbox.count() + reporter.backlog() + unfinished.size
+    idleSinceMs = waits > 0 || slots.some(slot => slot.busy()) ? undefined : (idleSinceMs ?? nowMs)
+    const enough = maxTaskCount !== undefined && doneCount >= maxTaskCount
+    const due = dueEnding({ settings, startedMs, idleSinceMs, enough })
+    if (due !== undefined) stop(due)
   }
 
   // ---- reporting

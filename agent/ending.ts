@@ -1,4 +1,5 @@
 // Why an agent stops, and how much time that leaves. Times are of `performance.now()`, in ms; Infinity = no end is known.
+import type { AgentSettings } from '../core/settings.ts'
 
 export type Ending =
   /** The task file is finished, or `--max-num-tasks` are done. */
@@ -36,6 +37,25 @@ export function timeLeft(ending: Ending): TimeLeft {
     default:
       return { finishByMs: NEVER, deadlineMs: NEVER }
   }
+}
+
+export interface Circumstances {
+  readonly settings: Pick<AgentSettings, 'idleShutdownSeconds' | 'maxInstanceLifetimeSeconds' | 'shutdownGraceSeconds'>
+  readonly startedMs: number
+  /** undefined = there is something to do. */
+  readonly idleSinceMs: number | undefined
+  /** As many tasks as were asked for are done. */
+  readonly enough: boolean
+}
+
+/** What makes an agent stop by itself; undefined = go on. */
+export function dueEnding({ settings, startedMs, idleSinceMs, enough }: Circumstances): Ending | undefined {
+  const { idleShutdownSeconds = NEVER, maxInstanceLifetimeSeconds = NEVER, shutdownGraceSeconds } = settings
+  const nowMs = performance.now()
+  if (idleSinceMs !== undefined && enough) return { kind: 'done' }
+  if (idleSinceMs !== undefined && nowMs - idleSinceMs > idleShutdownSeconds * 1000) return { kind: 'idle' }
+  if (nowMs - startedMs <= maxInstanceLifetimeSeconds * 1000) return undefined
+  return { kind: 'shutdown', finishByMs: nowMs + shutdownGraceSeconds * 1000, because: 'lifetime' }
 }
 
 export function reasonOf(ending: Ending): string {

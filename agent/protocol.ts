@@ -4,7 +4,7 @@ import { parseExactJson } from '../core/exact-json.ts'
 import type { TaskId } from '../core/ids.ts'
 import type { Json } from '../core/task.ts'
 
-export const PROTOCOL_VERSION = 1
+const PROTOCOL_VERSION = 1
 
 export type Said =
   /** `pipeline`: may be sent tasks while one runs. `control`: understands control lines. */

@@ -6,15 +6,12 @@
 //   running ── died by itself ──▶ no process; blame: one task unanswered, or `exiting` was said → that task; else suspects
 import type { Outcome } from '../core/outcome.ts'
 import type { HeldTask } from './held-task.ts'
+import { openPipeline } from './pipeline.ts'
 import { concerns, parseSaid, plainAnswerSeconds, RECALL_LINE, type Said, type SaidUsage } from './protocol.ts'
 import { startTaskProcess, type TaskProcess } from './task-process.ts'
 import type { TaskProgram } from './task-program.ts'
 import type { Undertaker } from './undertaker.ts'
 
-const PIPELINE_SECONDS = 0.01 // of work in the process: longer than the agent is ever busy with something else
-const MAX_DEPTH = 500 // more would only fill the memory: a task takes at least some microseconds
-const FORGET = 0.9 // of the slowest recent batch, with every batch: one slow moment does not throttle for long
-const COMPACT_FROM = 4096 // answered tasks at the front of the line
 const RECALL_AFTER_MS = 100 // of one task: what waits behind it goes to others
 
 export interface SlotEvents {
@@ -82,48 +79,39 @@ export function openSlot({
   let recalling = false
   let verdict: Outcome | undefined
 
-  let inside: HeldTask[] = [] // sent and not answered, from `first` on
-  let first = 0
-  let startedMs = 0 // of the first one
+  const inside = openPipeline()
+  let startedMs = 0 // of the first one inside
   let chattered: HeldTask | undefined // has been warned of
-  let depth = 1
-  let slowestSeconds = 0
 
   const slot: Slot = {
     room() {
       if (verdict !== undefined || recalling || exiting) return 0
-      const count = inside.length - first
-      if (count === 0) return useNewProcess || !announced.pipeline || !ready ? 1 : depth
-      if (useNewProcess || !announced.pipeline || !ready || inside[first]?.suspect) return 0
+      const count = inside.count()
+      const oneByOne = useNewProcess || !announced.pipeline || !ready
+      if (count === 0) return oneByOne ? 1 : inside.depth()
+      if (oneByOne || inside.first()?.suspect) return 0
       if (performance.now() - startedMs > RECALL_AFTER_MS) return 0 // what waits behind a long task waits in vain
-      return count <= depth / 2 ? depth - count : 0
+      return count <= inside.depth() / 2 ? inside.depth() - count : 0
     },
     give(tasks) {
       if (tasks.length === 0) return
       const process = current ?? start()
-      if (inside.length === first) {
-        inside = []
-        first = 0
+      if (inside.count() === 0) {
         recalling = false
         startedMs = performance.now()
-      } else if (first > COMPACT_FROM) {
-        inside = inside.slice(first)
-        first = 0
       }
+      inside.push(tasks)
       let lines = ''
-      for (const task of tasks) {
-        inside.push(task)
-        lines += task.line
-      }
+      for (const task of tasks) lines += task.line
       process.write(lines)
     },
     warmUp() {
       current ??= start()
     },
-    busy: () => inside.length > first || verdict !== undefined,
-    busyPid: () => (inside.length > first && verdict === undefined ? current?.pid : undefined),
+    busy: () => inside.count() > 0 || verdict !== undefined,
+    busyPid: () => (inside.count() > 0 && verdict === undefined ? current?.pid : undefined),
     tick(nowMs) {
-      if (inside.length === first || verdict !== undefined) return
+      if (inside.count() === 0 || verdict !== undefined) return
       const runningMs = nowMs - startedMs
       if (runningMs > maxRuntimeSeconds * 1000) slot.condemn({ kind: 'timed_out' })
       else if (runningMs > RECALL_AFTER_MS) slot.recall()
@@ -132,7 +120,7 @@ export function openSlot({
       if (announced.control) current?.write(line)
     },
     recall() {
-      if (!announced.control || recalling || inside.length - first < 2) return
+      if (!announced.control || recalling || inside.count() < 2) return
       recalling = true
       current?.write(RECALL_LINE)
     },
@@ -142,7 +130,7 @@ export function openSlot({
       current.kill()
     },
     close() {
-      if (inside.length > first) return
+      if (inside.count() > 0) return
       retire()
     },
     killNow() {
@@ -165,7 +153,7 @@ export function openSlot({
       failedToStart: reason => {
         current = undefined
         events.fatal(`Cannot start ${program.file}: ${reason}.`)
-        events.returned(inside.splice(first))
+        events.returned(inside.takeAll())
       },
     })
     current = process
@@ -184,13 +172,13 @@ export function openSlot({
     let answers = 0
     let seconds = 0
     for (const line of lines) {
-      const task = inside[first]
+      const task = inside.first()
       if (task !== undefined && trusted && verdict === undefined) {
         const elapsed = plainAnswerSeconds(line, task.quotedId)
         if (elapsed !== undefined && elapsed >= 0) {
           answers++
           seconds += elapsed
-          first++
+          inside.shift()
           events.completed(task, line)
           continue
         }
@@ -203,7 +191,7 @@ export function openSlot({
     }
     if (answers > 0) {
       startedMs = performance.now()
-      adapt(seconds / answers)
+      inside.learn(seconds / answers)
       if (useNewProcess) retire()
     }
     events.changed(slot)
@@ -223,11 +211,12 @@ export function openSlot({
         }
         return undefined
       case 'recalled':
-        takeBack(said.taskIds)
+        recalling = false
+        events.returned(inside.takeBack(said.taskIds))
         return undefined
       case 'fatal': // before it has started any task
         events.fatal(said.sentence)
-        events.returned(inside.splice(first))
+        events.returned(inside.takeAll())
         return undefined
       case 'exiting':
         exiting = true
@@ -238,7 +227,7 @@ export function openSlot({
         if (
           task !== undefined &&
           verdict === undefined &&
-          concerns(said, task.taskId, { alone: inside.length - first === 1 })
+          concerns(said, task.taskId, { alone: inside.count() === 1 })
         ) {
           return heard(said, task)
         }
@@ -258,7 +247,7 @@ export function openSlot({
       events.said(task, `${Math.round(said.progress * 100)} % ${said.note}`, false)
       return undefined
     }
-    first++
+    inside.shift()
     const elapsedSeconds = said.usage.elapsedSeconds ?? elapsed()
     events.ended(
       task,
@@ -275,24 +264,9 @@ export function openSlot({
     return elapsedSeconds
   }
 
-  function adapt(seconds: number): void {
-    slowestSeconds = Math.max(seconds, slowestSeconds * FORGET)
-    depth = Math.max(1, Math.min(MAX_DEPTH, Math.floor(PIPELINE_SECONDS / Math.max(slowestSeconds, 1e-6))))
-  }
-
-  /** Only what is really at the end of the line: an answer that came in between has the last word. */
-  function takeBack(ids: readonly unknown[]): void {
-    recalling = false
-    const from = inside.length - ids.length
-    if (from < first || ids.some((id, i) => inside[from + i]?.taskId !== id)) return
-    events.returned(inside.splice(from))
-  }
-
   function ended(exitCode: number | undefined): void {
     current = undefined
-    const unanswered = inside.slice(first)
-    inside = []
-    first = 0
+    const unanswered = inside.takeAll()
     const sentence = verdict
     const blamed = unanswered[0]
     verdict = undefined

@@ -17,7 +17,7 @@ interface Setting {
   readonly doc: string
 }
 
-export const AGENT_SETTINGS = {
+const AGENT_SETTINGS = {
   provider: {
     flag: 'provider',
     env: 'RMS_CLOUD_TASKS_PROVIDER',
