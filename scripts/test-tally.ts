@@ -45,10 +45,15 @@ export function formatFailure(event: EventData.TestFail, file: string): string {
   const text = isWholeFile(event)
     ? `${'exitCode' in error ? `ended with exit code ${error.exitCode}` : error.message} outside of any test`
     : cause instanceof Error
-      ? (cause.stack ?? cause.message)
+      ? withoutNodeFrames(cause.stack ?? cause.message)
       : inspect(cause)
   const where = event.line === undefined ? file : `${file}:${event.line}`
   return `\nnot ok: ${event.name} (${where})\n${text.replaceAll(/^/gm, '    ')}\n`
+}
+
+/** Node's own frames say nothing about our code. */
+function withoutNodeFrames(stack: string): string {
+  return stack.replaceAll(/^ +at .*\(?node:.*\n?/gm, '').trimEnd()
 }
 
 /** The runner's own test around a file: it fails if the file crashes, and passes if the file has no test. */
