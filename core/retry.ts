@@ -55,7 +55,7 @@ export function attemptOf(message: TaskMessage): number {
 }
 
 /** `exit code 3`, or `killed by signal 9`. */
-export function describeExit(exitCode: number | undefined): string {
+function describeExit(exitCode: number | undefined): string {
   if (exitCode === undefined) return 'process ended without an answer'
   return exitCode < 0 ? `process killed by signal ${-exitCode}` : `process ended with exit code ${exitCode}`
 }

@@ -1,6 +1,8 @@
 // Opens the SQLite file of a job and brings it to this version's schema; says in one sentence what is in the way.
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { codeOf, messageOf, UserError } from '../core/errors.ts'
 import { MIGRATIONS } from './migrations.ts'
 
@@ -12,7 +14,7 @@ export type JobDbMode =
   /** Changes nothing in the tables. */
   | 'readonly'
 
-const CACHE_KIB = 8_000
+const CACHE_KIB = 4_000
 
 export function openSqlite(
   file: string,
@@ -27,12 +29,36 @@ export function openSqlite(
   }
   let sqlite: DatabaseSync | undefined
   try {
-    sqlite = new DatabaseSync(file, { readOnly: mode === 'readonly', timeout: lockWaitMs })
+    sqlite = new DatabaseSync(mode === 'readonly' ? readableLocation(file) : file, {
+      readOnly: mode === 'readonly',
+      timeout: lockWaitMs,
+    })
     prepareSqlite(sqlite, file, mode)
     return sqlite
   } catch (error) {
     sqlite?.close()
     throw describeSqliteError(error, file)
+  }
+}
+
+/**
+ * Even a reader of a WAL database writes: it makes the `-shm` file. Where the folder is read-only (an archive, somebody
+ * else's job) nobody can be writing either, so the file is read as it stands; unless a WAL is left that it needs.
+ */
+function readableLocation(file: string): string | URL {
+  if (folderWritable(file) || existsSync(`${file}-wal`)) return file
+  const url = pathToFileURL(resolve(file))
+  url.searchParams.set('immutable', '1')
+  return url
+}
+
+function folderWritable(file: string): boolean {
+  try {
+    accessSync(dirname(resolve(file)), constants.W_OK)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EROFS' || codeOf(error) === 'EACCES') return false
+    throw error
   }
 }
 
@@ -79,7 +105,9 @@ function notAJob(file: string): UserError {
 /** SQLite's error as one sentence that names the file; anything else unchanged. */
 export function describeSqliteError(error: unknown, file: string): unknown {
   if (codeOf(error) !== 'ERR_SQLITE_ERROR') return error
-  const sentence = sentenceOf(resultCode(error), file)
+  const code = resultCode(error)
+  const readOnly = code === CANNOT_OPEN && existsSync(file) && !folderWritable(file)
+  const sentence = sentenceOf(readOnly ? READ_ONLY : code, file)
   return new UserError(sentence ?? `Job database ${file}: ${messageOf(error)}.`, { cause: error })
 }
 
@@ -87,13 +115,16 @@ function resultCode(error: unknown): number {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0
 }
 
+const READ_ONLY = 8
+const CANNOT_OPEN = 14
+
 /** https://www.sqlite.org/rescode.html */
 function sentenceOf(code: number, file: string): string | undefined {
   switch (code) {
     case 5:
     case 6:
       return `Job database ${file} is locked by another process. End it, or wait and try again.`
-    case 8:
+    case READ_ONLY:
       return `Job database ${file} is read-only for this user. Make it and its folder writable, or copy it.`
     case 10:
       return `Job database ${file} cannot be read or written: the disk reports an error, or the file was removed.`
@@ -101,7 +132,7 @@ function sentenceOf(code: number, file: string): string | undefined {
       return `Job database ${file} is damaged. Restore it from a copy, or load the tasks anew.`
     case 13:
       return `Job database ${file} cannot grow: the disk is full. Free some space and continue.`
-    case 14:
+    case CANNOT_OPEN:
       return `Job database ${file} cannot be opened: its folder does not exist or may not be used.`
     case 26:
       return `${file} is not a SQLite database. Name the right file with --db-file.`
