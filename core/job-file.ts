@@ -1,7 +1,6 @@
 // The schema of the job file: what its YAML may say, at any level. Knows nothing of files, of the command line, or of what wins.
 import { z } from 'zod'
 import {
-  type KeySpec,
   PROVIDER_CHOICES,
   PROVIDER_KEYS,
   RUN_KEYS,
@@ -10,6 +9,7 @@ import {
   type Section,
   type SectionValues,
 } from './config-keys.ts'
+import type { KeySpec } from './key-spec.ts'
 import { nearestOf } from './nearest-word.ts'
 
 /** A job file as written: one layer, nothing merged and no defaults. */

@@ -1,6 +1,7 @@
 // check_config: prints what a job file and the command line come to, as JSON that is itself a job file (plus `sources`).
-import { type KeySpec, RUN_KEYS } from '../../core/config-keys.ts'
+import { RUN_KEYS } from '../../core/config-keys.ts'
 import { specOf } from '../../core/job-file.ts'
+import type { KeySpec } from '../../core/key-spec.ts'
 import type { Invocation } from './invocation.ts'
 import { loadConfig } from './load-config.ts'
 

@@ -1,5 +1,6 @@
 // Every option of every command, once: parsing and --help both read these tables.
-import { ALL_PROVIDER_KEYS, type KeySpec, RUN_KEYS, SECTIONS } from '../../core/config-keys.ts'
+import { ALL_PROVIDER_KEYS, RUN_KEYS, SECTIONS } from '../../core/config-keys.ts'
+import type { KeySpec } from '../../core/key-spec.ts'
 
 export interface OptionSpec {
   /** Without the dashes. */
