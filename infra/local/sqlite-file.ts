@@ -184,7 +184,7 @@ function prepareFile(db: DatabaseSync, path: string, { title, version: known, sc
     )
   }
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${WAL_PAGES}`)
-  db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}; PRAGMA cache_size = -16000`)
+  db.exec(`PRAGMA journal_size_limit = ${WAL_LIMIT_BYTES}; PRAGMA cache_size = -4000`)
   if (version === known) return
   db.exec(BEGIN)
   try {
