@@ -1,3 +1,5 @@
+// run: a whole job in one command, from the task file to the report. Also `run --continue` and `run --dry-run`.
+
 import { LaunchIntents } from '../launch-intents.ts'
 import { PoolKeeper } from '../pool-keeper.ts'
 import { buildReport, renderReport } from '../report.ts'
