@@ -12,7 +12,7 @@ export async function describeMachine(loadBefore: number): Promise<string> {
     readonly dependencies: Readonly<Record<string, string>>
   }
   const peers = Object.entries(manifest.dependencies).map(([name, version]) => `${name} ${version}`)
-  return `${cpu}, ${availableParallelism()} cores, ${gib} GiB, ${type()} ${release()}; load average before the run ${loadBefore.toFixed(1)}; Node ${node}, SQLite ${sqlite}; ${peers.join(', ')}.`
+  return `${cpu}, ${availableParallelism()} cores, ${gib} GiB, ${type()} ${release()}; load average ${loadBefore.toFixed(1)} before and ${loadAverage().toFixed(1)} after the run; Node ${node}, SQLite ${sqlite}; ${peers.join(', ')}.`
 }
 
 export function loadAverage(): number {
