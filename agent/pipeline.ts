@@ -23,10 +23,10 @@ export interface Pipeline {
   learn(seconds: number): void
 }
 
-export function openPipeline(): Pipeline {
+export function openPipeline({ leastDepth }: { readonly leastDepth: number }): Pipeline {
   let tasks: HeldTask[] = []
   let at = 0
-  let depth = 1
+  let depth = leastDepth
   let slowestSeconds = 0
   return {
     count: () => tasks.length - at,
@@ -49,7 +49,7 @@ export function openPipeline(): Pipeline {
     depth: () => depth,
     learn(seconds) {
       slowestSeconds = Math.max(seconds, slowestSeconds * FORGET)
-      depth = Math.max(1, Math.min(MAX_DEPTH, Math.floor(PIPELINE_SECONDS / Math.max(slowestSeconds, 1e-6))))
+      depth = Math.max(leastDepth, Math.min(MAX_DEPTH, Math.floor(PIPELINE_SECONDS / Math.max(slowestSeconds, 1e-6))))
     },
   }
 }

@@ -4,29 +4,16 @@ import { readSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
 import { codeOf } from '../core/errors.ts'
+import type { TaskChannel } from './task-loop.ts'
 
 const FLUSH_AFTER_MS = 1 // an answer waits at most so long for company
 const FLUSH_CHARS = 32_768 // well below a socket buffer
 const POLL_EVERY_MS = 20
 
-export interface RunnerChannel {
-  /** Adds a line to what the next flush writes. */
-  write(line: string): void
-  flush(): void
-  /** Flushes if the oldest line waits for longer than a moment. */
-  flushIfOld(nowMs: number): void
-  /** Flushes when the event loop comes round. */
-  flushSoon(): void
-  /** Reads what has arrived without waiting for the event loop. Always true, to stand before `&&`. */
-  poll(): true
-  /** Calls back whenever lines have been read. */
-  onLines(callback: () => void): void
-}
-
 export function openRunnerChannel(
   { input, output }: { readonly input: number; readonly output: number },
   onLine: (line: string) => void,
-): RunnerChannel {
+): TaskChannel {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   let out = ''

@@ -4,6 +4,7 @@
 //   no process ── give ──▶ running ── answered ──▶ running | idle
 //   running ── limit, interrupt ──▶ condemned (the verdict is kept) ── ended ──▶ no process
 //   running ── died by itself ──▶ no process; blame: one task unanswered, or `exiting` was said → that task; else suspects
+import type { TaskId } from '../core/ids.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { HeldTask } from './held-task.ts'
 import { openPipeline } from './pipeline.ts'
@@ -46,6 +47,8 @@ export interface Slot {
   /** Starts the process ahead of the first task. */
   warmUp(): void
   busy(): boolean
+  /** The task that it is at. */
+  runs(): TaskId | undefined
   /** Group leader of the process that is running a task. */
   busyPid(): number | undefined
   /** To be called a few times a second: limits. */
@@ -79,7 +82,7 @@ export function openSlot({
   let recalling = false
   let verdict: Outcome | undefined
 
-  const inside = openPipeline()
+  const inside = openPipeline({ leastDepth: program.batchSize ?? 1 })
   let startedMs = 0 // of the first one inside
   let chattered: HeldTask | undefined // has been warned of
 
@@ -109,6 +112,7 @@ export function openSlot({
       current ??= start()
     },
     busy: () => inside.count() > 0 || verdict !== undefined,
+    runs: () => inside.first()?.taskId,
     busyPid: () => (inside.count() > 0 && verdict === undefined ? current?.pid : undefined),
     tick(nowMs) {
       if (inside.count() === 0 || verdict !== undefined) return
@@ -143,7 +147,8 @@ export function openSlot({
     const mine = ++generation
     ready = exiting = recalling = false
     if (!trusted) announced = { control: false, pipeline: false }
-    const process = startTaskProcess(program, `${mark}-${generation}`, undertaker, {
+    const open = program.start ?? startTaskProcess
+    const process = open(program, `${mark}-${generation}`, undertaker, {
       lines: lines => {
         if (mine === generation) read(lines)
       },

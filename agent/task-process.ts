@@ -32,12 +32,14 @@ export interface TaskProcess {
   killNow(): void
 }
 
-export function startTaskProcess(
+export type StartTaskProcess = (
   program: TaskProgram,
   mark: string,
   undertaker: Undertaker,
   events: TaskProcessEvents,
-): TaskProcess {
+) => TaskProcess
+
+export const startTaskProcess: StartTaskProcess = (program, mark, undertaker, events) => {
   const child = spawn(program.file, program.args, {
     detached: true, // its own group: one signal reaches all of it, and the terminal's Ctrl-C reaches none of it
     // A module keeps its own stdout and stderr; a command answers on its stdout. Never one socket for both directions: a

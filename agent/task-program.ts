@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { UserError } from '../core/errors.ts'
 import type { CommandLine } from './command-line.ts'
 import { compileCacheFolder } from './compile-cache.ts'
+import type { StartTaskProcess } from './task-process.ts'
 
 export interface TaskProgram {
   readonly kind: 'module' | 'command'
@@ -13,6 +14,10 @@ export interface TaskProgram {
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** How a place for tasks is started; absent = as a process of its own. */
+  readonly start?: StartTaskProcess
+  /** Tasks that it should have at hand, however long they take: it runs so many together. Default 1. */
+  readonly batchSize?: number
 }
 
 const MODULES = ['.ts', '.mts', '.js', '.mjs', '.cjs']

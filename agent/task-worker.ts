@@ -42,6 +42,8 @@ export interface TaskWorker {
   /** Seconds left once there was a termination notice. */
   readonly secondsUntilTermination: number | undefined
 
+  /** The `type` of the task, where it has one. */
+  readonly taskType: string | undefined
   /** 1 for the first attempt at this task. */
   readonly attempt: number
   /** What an earlier attempt saved last; undefined if nothing. */
