@@ -19,6 +19,12 @@ export interface VmWork {
   attemptCount: number
   completedCount: number
   busySeconds: number
+  /** Of attempts that were interrupted; part of `busySeconds`. */
+  lostSeconds: number
+  /** When the first and the last attempt of the batch ended, as their events say. */
+  readonly firstEndedAt: string
+  readonly firstElapsedSeconds: number
+  lastEndedAt: string
 }
 
 export class BatchSum implements AppliedBatch {
@@ -42,10 +48,16 @@ export class BatchSum implements AppliedBatch {
     this.stored.push(raw.includes('\n') ? raw.replaceAll(/\s*\n\s*/g, ' ') : raw) // inside a JSON text it would be \n
   }
 
-  addWork(id: VmId, { outcome, elapsedSeconds }: AttemptEvent): void {
-    const work = this.workOf.get(id) ?? { attemptCount: 0, completedCount: 0, busySeconds: 0 }
-    this.workOf.set(id, work)
+  addWork(id: VmId, { outcome, elapsedSeconds, timestamp }: AttemptEvent): void {
+    let work = this.workOf.get(id)
+    if (work === undefined) {
+      const first = { firstEndedAt: timestamp, firstElapsedSeconds: elapsedSeconds, lastEndedAt: timestamp }
+      work = { attemptCount: 0, completedCount: 0, busySeconds: 0, lostSeconds: 0, ...first }
+      this.workOf.set(id, work)
+    }
     work.attemptCount++
+    work.lastEndedAt = timestamp
+    if (outcome.kind === 'interrupted') work.lostSeconds += elapsedSeconds
     if (outcome.kind === 'completed' && !outcome.retry) work.completedCount++
     work.busySeconds += elapsedSeconds
   }

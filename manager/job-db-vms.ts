@@ -2,9 +2,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { vmId } from '../core/ids.ts'
 import type { Vm, VmState } from '../infra/provider.ts'
-import type { BatchSum } from './applied-batch.ts'
+import type { BatchSum, VmWork } from './applied-batch.ts'
 import { readJobFacts } from './job-db-facts.ts'
-import { parseTimestamp, renderTimestamp } from './timestamps.ts'
+import { normalizeTimestamp, parseTimestamp, renderTimestamp } from './timestamps.ts'
 
 export interface VmRecord extends Vm {
   readonly lastHeardAt?: Date
@@ -13,20 +13,28 @@ export interface VmRecord extends Vm {
   readonly completedCount: number
   /** Sum over its attempts; more than its lifetime when it has several slots. */
   readonly busySeconds: number
+  /** How long it may live on the money reserved for it at its launch; absent without a limit of money. */
+  readonly paidSeconds?: number
 }
 
 export interface SaveVmsOptions {
+  /** Of each of these VMs; kept once they are known. */
+  readonly paidSeconds?: number | undefined
+  /** Tasks at once on a VM of this size; kept once it is known. */
+  readonly slotsOf?: (vm: Vm) => number
   /** `vms` is a whole listing of the pool: what is saved as alive and not in it has ended. */
   readonly complete?: boolean
 }
 
-export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, { complete }: SaveVmsOptions): void {
+export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, options: SaveVmsOptions): void {
+  const { complete, paidSeconds, slotsOf } = options
   const upsert = sqlite.prepare(`
-    INSERT INTO instances (id, state, instance_type, zone, spot, vcpus, price_per_hour, launched_at, ended_at, end_reason)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    INSERT INTO instances (id, state, instance_type, zone, spot, vcpus, price_per_hour, launched_at, ended_at, end_reason,
+      slots, paid_seconds)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT DO UPDATE SET state = ?2, instance_type = ?3, zone = ?4, spot = ?5, vcpus = ?6,
       price_per_hour = coalesce(?7, price_per_hour), launched_at = ?8, ended_at = ?9,
-      end_reason = coalesce(?10, end_reason)`)
+      end_reason = coalesce(?10, end_reason), slots = coalesce(slots, ?11), paid_seconds = coalesce(paid_seconds, ?12)`)
   for (const vm of vms) {
     const endedAt = vm.endedAt ?? (vm.state === 'terminated' ? now : undefined)
     upsert.run(
@@ -40,6 +48,8 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, { c
       renderTimestamp(vm.launchedAt),
       endedAt === undefined ? null : renderTimestamp(endedAt),
       vm.endReason ?? null,
+      slotsOf?.(vm) ?? null,
+      paidSeconds ?? null,
     )
   }
   if (complete) endAllBut(sqlite, vms, now)
@@ -58,19 +68,31 @@ function endAllBut(sqlite: DatabaseSync, vms: readonly Vm[], now: Date): void {
 /** The last sign of life and the work done, also of VMs that are not listed yet. */
 export function addVmWork(sqlite: DatabaseSync, { receivedAt, heardAt, workOf }: BatchSum): void {
   const upsert = sqlite.prepare(`
-    INSERT INTO instances (id, last_heard_at, attempts, completed, busy_seconds) VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO instances (id, last_heard_at, attempts, completed, busy_seconds, lost_seconds, ready_at, last_work_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT DO UPDATE SET last_heard_at = max(coalesce(last_heard_at, ''), ?2), attempts = attempts + ?3,
-      completed = completed + ?4, busy_seconds = busy_seconds + ?5`)
+      completed = completed + ?4, busy_seconds = busy_seconds + ?5, lost_seconds = lost_seconds + ?6,
+      ready_at = min(coalesce(ready_at, ?7), ?7), last_work_at = max(coalesce(last_work_at, ?8), coalesce(?8, last_work_at))`)
   for (const id of heardAt.keys()) {
     const work = workOf.get(id)
+    const heard = renderTimestamp(receivedAt)
     upsert.run(
       id,
-      renderTimestamp(receivedAt),
+      heard,
       work?.attemptCount ?? 0,
       work?.completedCount ?? 0,
       work?.busySeconds ?? 0,
+      work?.lostSeconds ?? 0,
+      work === undefined ? heard : (startOfWork(work) ?? heard),
+      work === undefined ? null : normalizeTimestamp(work.lastEndedAt),
     )
   }
+}
+
+/** By the VM's clock: the manager may have heard of it much later. */
+function startOfWork({ firstEndedAt, firstElapsedSeconds }: VmWork): string | undefined {
+  const endedAt = parseTimestamp(normalizeTimestamp(firstEndedAt))
+  return endedAt === undefined ? undefined : renderTimestamp(new Date(endedAt.getTime() - firstElapsedSeconds * 1000))
 }
 
 export function readVms(sqlite: DatabaseSync): readonly VmRecord[] {
@@ -95,6 +117,7 @@ export function readVms(sqlite: DatabaseSync): readonly VmRecord[] {
       ...(endedAt === undefined ? undefined : { endedAt }),
       ...(typeof row.end_reason === 'string' ? { endReason: row.end_reason } : undefined),
       ...(lastHeardAt === undefined ? undefined : { lastHeardAt }),
+      ...(typeof row.paid_seconds === 'number' ? { paidSeconds: row.paid_seconds } : undefined),
     }
   })
 }
