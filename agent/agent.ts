@@ -2,7 +2,9 @@
 // Owns the order of stopping; leaves receiving, running, leases and reporting to the files named after them.
 import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
+import type { TaskId } from '../core/ids.ts'
 import type { InterruptReason, Outcome, Usage } from '../core/outcome.ts'
+import type { RetryPolicy } from '../core/retry.ts'
 import type { AgentSettings } from '../core/settings.ts'
 import type { Json } from '../core/task.ts'
 import type { Objects, ProviderLimits, Queue } from '../infra/provider.ts'
@@ -13,8 +15,9 @@ import type { HeldTask } from './held-task.ts'
 import { openInbox } from './inbox.ts'
 import { openLeaseKeeper } from './lease-keeper.ts'
 import type { Log } from './log.ts'
-import { memoryLimit, NO_MEMORY_LIMIT } from './memory-limit.ts'
+import { memoryLimit } from './memory-limit.ts'
 import type { EventOrigin } from './origin.ts'
+import { openPendingWork } from './pending-work.ts'
 import { killMarked, TASK_PROCESS_MARK } from './process-tree.ts'
 import { helloLine, parseSaid, SHUTDOWN_LINE, terminateLine } from './protocol.ts'
 import { type EventSink, openReporter } from './reporter.ts'
@@ -34,6 +37,8 @@ export interface AgentSetup {
   readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds'>
   readonly objects: Objects | undefined
   readonly log: Log
+  /** Default: the settings. */
+  readonly policy?: RetryPolicy
 }
 
 export interface Agent {
@@ -41,6 +46,8 @@ export interface Agent {
   stop(ending: Ending): void
   /** SIGKILL to everything it started, in this very statement. */
   killNow(): void
+  /** The task that each busy slot is at. */
+  running(): readonly TaskId[]
   /** Resolves when all is reported and no process is left. */
   readonly stopped: Promise<Ending>
 }
@@ -58,7 +65,7 @@ export function startAgent(setup: AgentSetup): Agent {
   const reporter = openReporter({ events: setup.events, tasks: queue, deadLetters, log })
   const context: AttemptContext = {
     origin,
-    policy: settings,
+    policy: setup.policy ?? settings,
     maxBodyBytes: limits.maxBodyBytes,
     maxDelaySeconds: limits.maxDelaySeconds,
     objects: setup.objects,
@@ -71,15 +78,12 @@ export function startAgent(setup: AgentSetup): Agent {
   const { promise: mustStop, resolve: sayStop } = Promise.withResolvers<void>()
   let slotChanged: () => void = () => {}
   let doneCount = 0
-  const unfinished = new Set<Promise<void>>() // reports that are being made, messages on their way back
+  const pending = openPendingWork(log)
+  const { track } = pending
   // Of a file, its reader skips and counts.
   const tasksToSkip = settings.taskFile === undefined ? settings.tasksToSkip : 0
   const maxTaskCount = settings.taskFile === undefined ? settings.maxTaskCount : undefined
-  const { maxMemoryPerTaskGb } = settings
-  const memory =
-    maxMemoryPerTaskGb === undefined
-      ? NO_MEMORY_LIMIT
-      : memoryLimit(maxMemoryPerTaskGb, { heapLimited: program.kind === 'module' })
+  const memory = memoryLimit(settings.maxMemoryPerTaskGb, { heapLimited: program.kind === 'module' })
 
   const slotEvents: SlotEvents = {
     completed(task, answer) {
@@ -162,7 +166,7 @@ export function startAgent(setup: AgentSetup): Agent {
   const ticker = setInterval(tick, Math.max(MIN_TICK_MS, Math.min(TICK_MS, settings.maxRuntimeSeconds * 100)))
 
   const stopped = mustStop.then(end)
-  return { stop, stopped, killNow }
+  return { stop, stopped, killNow, running: () => slots.flatMap(slot => slot.runs() ?? []) }
 
   // ---- working
 
@@ -189,11 +193,12 @@ export function startAgent(setup: AgentSetup): Agent {
     memory.look(slots)
     if (stopping !== undefined) return
     dispatch()
-    const waits = inbox.count() + reporter.backlog() + unfinished.size
+    const waits = inbox.count() + reporter.backlog() + pending.count()
     idleSinceMs = waits > 0 || slots.some(slot => slot.busy()) ? undefined : (idleSinceMs ?? nowMs)
     const enough = maxTaskCount !== undefined && doneCount >= maxTaskCount
     const due = dueEnding({ settings, startedMs, idleSinceMs, enough })
     if (due !== undefined) stop(due)
+    else track(release(inbox.giveBack(), 0))
   }
 
   // ---- reporting
@@ -216,13 +221,6 @@ export function startAgent(setup: AgentSetup): Agent {
         `${held.length} tasks could not be handed back; they will be when their lease ends: ${messageOf(error)}`,
       )
     }
-  }
-
-  function track(work: Promise<void>): void {
-    const settled = work
-      .catch((error: unknown) => log.error(messageOf(error)))
-      .finally(() => unfinished.delete(settled))
-    unfinished.add(settled)
   }
 
   // ---- stopping
@@ -268,7 +266,7 @@ export function startAgent(setup: AgentSetup): Agent {
     const timer = setTimeout(() => patience.abort(), leftMs)
     if (ending.kind === 'fatal')
       reporter.add({ task: undefined, event: origin.notice({ kind: 'fatal_exception', exception: ending.sentence }) })
-    await Promise.race([Promise.all(unfinished), systemClock.sleep(leftMs, patience.signal)])
+    await Promise.race([pending.over(), systemClock.sleep(leftMs, patience.signal)])
     await reporter.drain(patience.signal)
     clearTimeout(timer)
     if (reporter.backlog() > 0)

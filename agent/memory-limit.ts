@@ -14,10 +14,14 @@ export interface MemoryLimit {
   explain(outcome: Outcome): Outcome
 }
 
-export const NO_MEMORY_LIMIT: MemoryLimit = { look: () => {}, explain: outcome => outcome }
+const NO_LIMIT: MemoryLimit = { look: () => {}, explain: outcome => outcome }
 
-/** `heapLimited`: V8 has the limit too, and gives up by aborting when its heap is full. */
-export function memoryLimit(limitGb: number, { heapLimited }: { readonly heapLimited: boolean }): MemoryLimit {
+/** undefined = no limit. `heapLimited`: V8 has the limit too, and gives up by aborting when its heap is full. */
+export function memoryLimit(
+  limitGb: number | undefined,
+  { heapLimited }: { readonly heapLimited: boolean },
+): MemoryLimit {
+  if (limitGb === undefined) return NO_LIMIT
   let lookedMs = 0
   return {
     look(slots) {
