@@ -1,14 +1,11 @@
-// Every key of the job file, once: its type, unit, bounds and meaning. The schema, the command line and the docs come from here.
+// Every key of the job file's `run:`, once: its type, unit, bounds and meaning. The schema, the command line and the docs come from here.
 import type { KeyTable, ValuesOf } from './key-spec.ts'
+import type { ALL_PROVIDER_KEYS } from './provider-keys.ts'
 
 export type { KeySpec } from './key-spec.ts'
+export { ALL_PROVIDER_KEYS, PROVIDER_KEYS, SECTIONS, type Section } from './provider-keys.ts'
 
 export const PROVIDER_CHOICES = ['local', 'aws', 'gcp', 'azure', 'LOCAL', 'AWS', 'GCP', 'AZURE'] as const
-export const SECTIONS = ['local', 'aws', 'gcp', 'azure'] as const
-export type Section = (typeof SECTIONS)[number]
-
-const JOB_NAME = { pattern: /^[a-z][-a-z0-9]{0,23}$/, form: '1–24 of a-z, 0-9 and -, beginning with a letter' }
-
 /** Keys of `run:`. Each may also stand in a provider's section, where it wins over `run:`. */
 export const RUN_KEYS = {
   // how many VMs
@@ -36,10 +33,18 @@ export const RUN_KEYS = {
     default: '10',
     doc: 'never start VMs above this rate',
   },
-  max_total_cost: { type: 'float', above: 0, unit: 'USD', group: 'pool', doc: 'end all VMs before the job costs more' },
+  max_total_cost: {
+    type: 'float',
+    above: 0,
+    unit: 'USD',
+    group: 'pool',
+    added: true,
+    doc: 'end all VMs before the job costs more',
+  },
   use_spot: { type: 'bool', group: 'instance', default: 'false; true for local', doc: 'spot VMs instead of on demand' },
   on_demand_fallback: {
     type: 'fallback',
+    added: true,
     group: 'pool',
     default: 'never',
     doc: 'on-demand VMs `after_preemptions: n`, or `after_wait: seconds` without spot capacity',
@@ -62,12 +67,27 @@ export const RUN_KEYS = {
   max_total_memory: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most memory of one VM' },
   min_memory_per_cpu: { type: 'float', least: 0, unit: 'GB', group: 'instance', doc: 'least memory per vCPU' },
   max_memory_per_cpu: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most memory per vCPU' },
-  min_memory_per_task: { type: 'float', least: 0, unit: 'GB', group: 'instance', doc: 'least memory per task' },
-  max_memory_per_task: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most memory per task' },
+  min_memory_per_task: {
+    type: 'float',
+    added: true,
+    least: 0,
+    unit: 'GB',
+    group: 'instance',
+    doc: 'least memory per task',
+  },
+  max_memory_per_task: {
+    type: 'float',
+    added: true,
+    above: 0,
+    unit: 'GB',
+    group: 'instance',
+    doc: 'most memory per task',
+  },
   min_local_ssd: { type: 'float', least: 0, unit: 'GB', group: 'instance', doc: 'least local SSD of one VM' },
   max_local_ssd: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most local SSD of one VM' },
   local_ssd_base_size: {
     type: 'float',
+    added: true,
     least: 0,
     unit: 'GB',
     group: 'instance',
@@ -76,8 +96,22 @@ export const RUN_KEYS = {
   },
   min_local_ssd_per_cpu: { type: 'float', least: 0, unit: 'GB', group: 'instance', doc: 'least local SSD per vCPU' },
   max_local_ssd_per_cpu: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most local SSD per vCPU' },
-  min_local_ssd_per_task: { type: 'float', least: 0, unit: 'GB', group: 'instance', doc: 'least local SSD per task' },
-  max_local_ssd_per_task: { type: 'float', above: 0, unit: 'GB', group: 'instance', doc: 'most local SSD per task' },
+  min_local_ssd_per_task: {
+    type: 'float',
+    added: true,
+    least: 0,
+    unit: 'GB',
+    group: 'instance',
+    doc: 'least local SSD per task',
+  },
+  max_local_ssd_per_task: {
+    type: 'float',
+    added: true,
+    above: 0,
+    unit: 'GB',
+    group: 'instance',
+    doc: 'most local SSD per task',
+  },
   boot_disk_types: { type: 'list', group: 'instance', doc: 'kinds of boot disk that may be used' },
   boot_disk_iops: { type: 'int', above: 0, unit: 'IOPS', group: 'instance', doc: 'of provisioned boot disks' },
   boot_disk_throughput: { type: 'int', above: 0, unit: 'MB/s', group: 'instance', doc: 'of provisioned boot disks' },
@@ -106,14 +140,28 @@ export const RUN_KEYS = {
   },
 
   // what a VM does
-  task: { type: 'text', group: 'pool', doc: 'what the agent runs, e.g. ./task.ts or -- command args' },
-  bundle: { type: 'text', group: 'pool', doc: 'folder that VMs get, and in which tasks run' },
+  task: {
+    type: 'text',
+    group: 'pool',
+    added: true,
+    flag: 'task-program',
+    doc: 'what the agent runs, e.g. ./task.ts or -- command args',
+  },
+  bundle: { type: 'text', group: 'pool', added: true, doc: 'folder that VMs get, and in which tasks run' },
   startup_script: { type: 'text', group: 'pool', doc: 'bash script that VMs boot with, inline' },
   startup_script_file: { type: 'text', group: 'pool', doc: 'bash script that VMs boot with, as a file' },
   image: { type: 'text', group: 'pool', doc: 'what VMs boot from' },
-  max_instance_lifetime: { type: 'int', above: 0, unit: 's', group: 'pool', doc: 'a VM ends itself after this long' },
+  max_instance_lifetime: {
+    type: 'int',
+    above: 0,
+    unit: 's',
+    group: 'pool',
+    added: true,
+    doc: 'a VM ends itself after this long',
+  },
   idle_shutdown: {
     type: 'int',
+    added: true,
     least: 0,
     unit: 's',
     group: 'pool',
@@ -140,10 +188,24 @@ export const RUN_KEYS = {
   retry_on_exit: { type: 'bool', group: 'pool', doc: 'run a task again that exited without a result' },
   retry_on_exception: { type: 'bool', group: 'pool', doc: 'run a task again that raised an exception' },
   retry_on_timeout: { type: 'bool', group: 'pool', doc: 'run a task again that exceeded max_runtime' },
-  max_attempts: { type: 'int', above: 0, group: 'pool', default: '10', doc: 'failed attempts before a task is failed' },
-  max_preemptions: { type: 'int', least: 0, group: 'pool', doc: 'interrupted attempts before a task is failed' },
+  max_attempts: {
+    type: 'int',
+    above: 0,
+    group: 'pool',
+    added: true,
+    default: '10',
+    doc: 'failed attempts before a task is failed',
+  },
+  max_preemptions: {
+    type: 'int',
+    least: 0,
+    group: 'pool',
+    added: true,
+    doc: 'interrupted attempts before a task is failed',
+  },
   lease_seconds: {
     type: 'int',
+    added: true,
     above: 0,
     unit: 's',
     group: 'pool',
@@ -152,6 +214,7 @@ export const RUN_KEYS = {
   },
   priorities: {
     type: 'bool',
+    added: true,
     group: 'pool',
     default: 'false',
     doc: 'queues for high, normal and low, on clouds without priorities',
@@ -193,58 +256,6 @@ export const RUN_KEYS = {
   },
   db_file: { type: 'text', default: '<job_id>.db', doc: 'SQLite file of the job' },
 } as const satisfies KeyTable
-
-/** Keys of every provider's section, besides those of `run:`. */
-const SECTION_KEYS = {
-  job_id: { type: 'text', ...JOB_NAME, doc: 'name of the job: names its queue, VMs and database' },
-  queue_name: { type: 'text', ...JOB_NAME, default: 'the job id', doc: 'name of the task queue' },
-  region: { type: 'text', doc: 'where VMs and queues are' },
-  zone: { type: 'text', doc: 'only this zone of the region' },
-  exactly_once_queue: { type: 'bool', doc: 'exactly-once delivery, where the cloud has it' },
-} as const satisfies KeyTable
-
-const LOCAL_KEYS = {
-  root: { type: 'text', default: '.cloud-tasks', doc: 'folder of the queues and VMs' },
-  vcpus_per_vm: { type: 'int', above: 0, doc: 'size of a VM' },
-  memory_gb_per_vm: { type: 'float', above: 0, unit: 'GB', doc: 'memory of a VM' },
-  price_per_hour: { type: 'float', least: 0, unit: 'USD/h', doc: 'pretended price of a VM' },
-  boot_seconds: { type: 'float', least: 0, unit: 's', doc: 'pretended boot time' },
-  preemptions_per_hour: { type: 'float', least: 0, doc: 'expected preemptions per spot VM and hour' },
-  notice_seconds: { type: 'float', least: 0, unit: 's', doc: 'between the notice of a preemption and the kill' },
-  capacity: { type: 'int', least: 0, doc: 'VMs that can run at once; more fail for lack of capacity' },
-  seed: { type: 'int', doc: 'of the random numbers' },
-} as const satisfies KeyTable
-
-const AWS_KEYS = {
-  access_key: { type: 'text', secret: true, doc: 'instead of the ambient credentials' },
-  secret_key: { type: 'text', secret: true, doc: 'instead of the ambient credentials' },
-} as const satisfies KeyTable
-
-const GCP_KEYS = {
-  project_id: { type: 'text', doc: 'project' },
-  credentials_file: { type: 'text', doc: 'service account key file, instead of the ambient credentials' },
-  service_account: { type: 'text', doc: 'e-mail of the service account that VMs run as' },
-} as const satisfies KeyTable
-
-const AZURE_KEYS = {
-  subscription_id: { type: 'text', doc: 'subscription' },
-  tenant_id: { type: 'text', doc: 'tenant' },
-  client_id: { type: 'text', doc: 'application' },
-  client_secret: { type: 'text', secret: true, doc: 'secret of the application' },
-  namespace_name: { type: 'text', doc: 'Service Bus namespace' },
-  connection_string: { type: 'text', secret: true, doc: 'of the Service Bus namespace' },
-} as const satisfies KeyTable
-
-/** Keys that only provider sections have, by section. */
-export const PROVIDER_KEYS = {
-  local: { ...SECTION_KEYS, ...LOCAL_KEYS },
-  aws: { ...SECTION_KEYS, ...AWS_KEYS },
-  gcp: { ...SECTION_KEYS, ...GCP_KEYS },
-  azure: { ...SECTION_KEYS, ...AZURE_KEYS },
-} as const satisfies Readonly<Record<Section, KeyTable>>
-
-/** Every provider key by name; equal names mean the same in every section. */
-export const ALL_PROVIDER_KEYS = { ...SECTION_KEYS, ...LOCAL_KEYS, ...AWS_KEYS, ...GCP_KEYS, ...AZURE_KEYS } as const
 
 export type RunValues = ValuesOf<typeof RUN_KEYS>
 export type SectionValues = RunValues & ValuesOf<typeof ALL_PROVIDER_KEYS>

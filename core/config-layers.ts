@@ -45,6 +45,9 @@ export function layerConfig({ file, commandLine, provider: given }: ConfigInputs
       sources[key] = source
     }
   }
+  // A minimum alone says that more than the default is wanted. Money is not raised so: it has to be said.
+  const [fewest, most] = [values.get('min_instances'), values.get('max_instances')]
+  if (sources.max_instances === 'default' && Number(fewest) > Number(most)) values.set('max_instances', fewest)
   const merged = Object.fromEntries(values) as EffectiveValues
   checkBounds(merged, sources)
   checkScripts(merged, sources)

@@ -6,6 +6,10 @@ interface Spec {
   readonly group?: 'pool' | 'instance'
   /** What the value is when nobody gives it, for people. The values themselves are in config-defaults.ts. */
   readonly default?: string
+  /** Not an option of the Python system: gives way when a shortened option could also be one of theirs. */
+  readonly added?: boolean
+  /** The option's name where it cannot be the key's own. */
+  readonly flag?: string
 }
 interface NumberSpec extends Spec {
   readonly type: 'int' | 'float'

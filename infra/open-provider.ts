@@ -11,7 +11,10 @@ export interface ProviderSettings {
   readonly accessKey?: string
   readonly secretKey?: string
   readonly credentialsFile?: string
+  /** What VMs run as. */
   readonly serviceAccount?: string
+  /** What the manager acts as. */
+  readonly runnerServiceAccount?: string
   readonly exactlyOnceQueue?: boolean
   /** The `local:` section of the job file. */
   readonly local?: LocalSettings

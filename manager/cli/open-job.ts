@@ -76,7 +76,8 @@ export function providerSettings(
     accessKey: s.access_key,
     secretKey: s.secret_key,
     credentialsFile: s.credentials_file,
-    serviceAccount: s.service_account,
+    serviceAccount: s.worker_service_account ?? s.service_account,
+    runnerServiceAccount: s.runner_service_account,
     exactlyOnceQueue: s.exactly_once_queue,
     local:
       provider === 'local'

@@ -13,6 +13,10 @@ export interface OptionSpec {
   readonly unit?: string
   /** The job file's key that this option beats. */
   readonly key?: string
+  /** Unknown to the Python system, wholly or in its `--no-` form: gives way when a shortened option could be one of theirs. */
+  readonly added?: boolean | 'no-'
+  /** For completion in a shell. */
+  readonly names?: 'file' | 'folder'
 }
 
 export interface OptionGroup {
@@ -22,10 +26,18 @@ export interface OptionGroup {
 
 const WITHOUT_OPTION = new Set(['startup_script']) // as in the Python system, where --startup-script abbreviates …-file
 
+const NAMES: Readonly<Record<string, 'file' | 'folder'>> = {
+  startup_script_file: 'file',
+  credentials_file: 'file',
+  db_file: 'file',
+  bundle: 'folder',
+  root: 'folder',
+}
+
 const COMMON: OptionGroup = {
   title: 'Common options',
   options: [
-    { flag: 'config', type: 'text', doc: 'job file (YAML)' },
+    { flag: 'config', type: 'text', names: 'file', doc: 'job file (YAML)' },
     {
       flag: 'provider',
       type: 'text',
@@ -39,9 +51,11 @@ const COMMON: OptionGroup = {
       'project_id',
       'credentials_file',
       'service_account',
+      'worker_service_account',
+      'runner_service_account',
     ]),
     { flag: 'verbose', short: 'v', type: 'count', doc: 'more log on stderr; twice for all' },
-    { flag: 'quiet', type: 'flag', doc: 'no progress, only warnings and results' },
+    { flag: 'quiet', type: 'flag', added: true, doc: 'no progress, only warnings and results' },
     { flag: 'help', short: 'h', type: 'flag', doc: 'this text' },
   ],
 }
@@ -58,7 +72,12 @@ export const GROUPS = { COMMON, JOB, JOB_ID, LOCATION, LOCAL, POOL, INSTANCE }
 export const LOADING: OptionGroup = {
   title: 'Loading',
   options: [
-    { flag: 'task-file', type: 'text', doc: 'tasks: .json, .jsonl or .yaml, each also .gz; a path or a URL' },
+    {
+      flag: 'task-file',
+      type: 'text',
+      names: 'file',
+      doc: 'tasks: .json, .jsonl or .yaml, each also .gz; a path or a URL',
+    },
     { flag: 'start-task', type: 'int', doc: 'skip this many tasks of the file' },
     { flag: 'limit', type: 'int', doc: 'load at most this many tasks' },
     { flag: 'max-concurrent-queue-operations', type: 'int', doc: 'kept for compatibility: sending is batched' },
@@ -71,19 +90,23 @@ export const DB_FILE: OptionSpec = {
   flag: 'db-file',
   type: 'text',
   key: 'db_file',
+  names: 'file',
   doc: 'SQLite file of the job (default <job id>.db)',
 }
 export const OUTPUT_FILE: OptionSpec = {
   flag: 'output-file',
   type: 'text',
+  names: 'file',
   doc: 'append every event to this JSON lines file',
 }
 export const CATALOG: OptionSpec = {
   flag: 'catalog',
   type: 'text',
+  names: 'file',
+  added: true,
   doc: 'JSON file of offers instead of the cloud’s own',
 }
-export const JSON_OUTPUT: OptionSpec = { flag: 'json', type: 'flag', doc: 'print JSON' }
+export const JSON_OUTPUT: OptionSpec = { flag: 'json', type: 'flag', added: true, doc: 'print JSON' }
 
 function providerOptions(keys: readonly (keyof typeof ALL_PROVIDER_KEYS)[]): OptionSpec[] {
   return keys.map(key => optionOf(key, ALL_PROVIDER_KEYS[key]))
@@ -96,13 +119,19 @@ function runOptions(group: 'pool' | 'instance'): OptionSpec[] {
 }
 
 function optionOf(key: string, spec: KeySpec): OptionSpec {
-  const shared = { flag: key.replaceAll('_', '-'), key, doc: docOf(spec) }
+  const shared = {
+    flag: spec.flag ?? key.replaceAll('_', '-'),
+    key,
+    doc: docOf(spec),
+    ...(spec.added ? { added: true } : undefined),
+    ...(key in NAMES ? { names: NAMES[key] } : undefined),
+  }
   switch (spec.type) {
     case 'int':
     case 'float':
       return { ...shared, type: spec.type, ...(spec.unit === undefined ? undefined : { unit: spec.unit }) }
     case 'bool':
-      return { ...shared, type: 'pair' }
+      return { ...shared, type: 'pair', ...(key === 'use_spot' ? { added: 'no-' as const } : undefined) }
     case 'list':
       return { ...shared, type: 'words' }
     case 'choice':

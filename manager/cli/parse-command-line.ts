@@ -83,9 +83,10 @@ function find(word: string, spellings: readonly Spelling[], command: Command): S
   const exact = spellings.find(({ text }) => text === wanted)
   if (exact !== undefined) return exact
   const candidates = wanted.startsWith('--') ? spellings.filter(({ text }) => text.startsWith(wanted)) : []
-  const [only] = candidates
-  if (only !== undefined && candidates.length === 1) return only
-  if (only !== undefined) {
+  const [first] = candidates
+  const [only, another] = candidates.some(isShared) ? candidates.filter(isShared) : candidates
+  if (only !== undefined && another === undefined) return only
+  if (first !== undefined) {
     throw usage(`${word} could be ${candidates.map(({ text }) => text).join(' or ')}; write more of it`)
   }
   const nearest = nearestOf(
@@ -93,6 +94,11 @@ function find(word: string, spellings: readonly Spelling[], command: Command): S
     spellings.map(({ text }) => text),
   )
   throw usage(`${command.name} has no option ${word}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`)
+}
+
+/** An option that the Python system has too: what is short for it there is short for it here, whatever we added. */
+function isShared({ spec, negated }: Spelling): boolean {
+  return !(spec.added === true || (negated && spec.added === 'no-'))
 }
 
 function takesNoValue({ type }: OptionSpec): boolean {

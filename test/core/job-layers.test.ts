@@ -46,13 +46,20 @@ describe('layers of the configuration', () => {
     )
   })
 
+  it('raise the default of max_instances to a min_instances that is given alone', () => {
+    const { values, sources } = layered({ run: { min_instances: 20 } })
+    assert.deepEqual([values.max_instances, sources.max_instances], [20, 'default'])
+  })
+
   it('refuse a minimum above its maximum, saying where both came from', () => {
     assert.throws(
-      () => layered({ run: { min_instances: 20 } }),
+      () => layered({ run: { min_total_price_per_hour: 20 } }), // money is never raised unasked
       new UserError(
-        'min_instances is 20 (from run:) but max_instances is 10 (the default); set min_instances ≤ max_instances',
+        'min_total_price_per_hour is 20 (from run:) but max_total_price_per_hour is 10 (the default); ' +
+          'set min_total_price_per_hour ≤ max_total_price_per_hour',
       ),
     )
+    assert.throws(() => layered({ run: { min_instances: 20 }, local: { max_instances: 3 } }), /from local:/)
     assert.throws(() => layered({ run: { min_memory_per_task: 4 } }, { max_memory_per_task: 3 }), UserError)
     assert.equal(config({ run: { min_cpu: 4, max_cpu: 4 } }).machine.vcpuCount.min, 4)
   })

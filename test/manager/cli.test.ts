@@ -55,7 +55,13 @@ describe('the command line', () => {
     assert.equal(parse('run --start-t 3').options.count('start-task'), 3)
     assert.equal(parse('run --cont').options.has('continue'), true)
     assert.equal(parse('purge_queue --task').options.has('task-queue-only'), true)
-    assert.match(refusal('run --max-inst 3'), /--max-inst could be --max-instances or --max-instance-lifetime/)
+    assert.match(refusal('run --max-total 3'), /--max-total could be --max-total-cpus or --max-total-price-per-hour or/)
+  })
+
+  it('takes what is short for an option of the Python package as that option, whatever we added', () => {
+    assert.equal(parse('run --max-inst 3').options.count('max-instances'), 3)
+    assert.equal(parse('run --task a.json').options.text('task-file'), 'a.json')
+    assert.equal(parse('run --task-p ./a.ts').options.text('task-program'), './a.ts')
   })
 
   it('takes a descending column for an option value', () => {
