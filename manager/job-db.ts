@@ -1,7 +1,8 @@
 // The job database: every task, every event, every VM, and the totals. One handle a process; several processes may share
 // the file. Each method is one transaction, so a killed process leaves either all of a call or nothing of it.
-import { rmSync } from 'node:fs'
-import type { DatabaseSync } from 'node:sqlite'
+import { existsSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { codeOf } from '../core/errors.ts'
 import type { Task } from '../core/task.ts'
 import type { Vm } from '../infra/provider.ts'
 import type { AppliedBatch } from './applied-batch.ts'
@@ -162,6 +163,21 @@ export class JobDb {
       throw describeSqliteError(error, this.file)
     }
   }
+}
+
+/** Brings what is in `-wal` into the file and removes both companions. What is no database any more just loses them. */
+export function foldIntoOneFile(file: string): void {
+  if (existsSync(file)) {
+    const sqlite = new DatabaseSync(file, { timeout: LOCK_WAIT_MS })
+    try {
+      sqlite.exec('PRAGMA journal_mode = DELETE')
+    } catch (error) {
+      if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error
+    } finally {
+      sqlite.close()
+    }
+  }
+  for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true })
 }
 
 /** The file first: what SQLite leaves beside a missing file is never taken for data of another one of that name. */

@@ -8,7 +8,7 @@ import { renameSync } from 'node:fs'
 import { UserError } from '../core/errors.ts'
 import type { Task } from '../core/task.ts'
 import { type OutgoingMessage, type Queue, SendError } from '../infra/provider.ts'
-import { type JobDb, openJobDb, removeJobDbFiles } from './job-db.ts'
+import { foldIntoOneFile, type JobDb, openJobDb, removeJobDbFiles } from './job-db.ts'
 import type { JobFacts } from './job-db-facts.ts'
 import { totalCount } from './job-db-status.ts'
 import type { PendingBatch, PendingTask } from './job-db-tasks.ts'
@@ -77,8 +77,9 @@ export async function buildJobDb({ file, job, ...options }: BuildJobDbOptions): 
     throw error
   }
   db.close() // the last handle: all is in the one file now
-  // The old DB's files go first and together: its leftover -wal beside the new file would be taken for the new one's.
-  removeJobDbFiles(file)
+  // The old DB becomes one file too, because its leftover -wal beside the new file would be taken for the new one's. Then
+  // one rename decides: killed before it, the old job is there; after it, the new one.
+  foldIntoOneFile(file)
   renameSync(building, file)
   return openJobDb(file, { mode: 'existing' })
 }

@@ -9,6 +9,8 @@ export interface ResendOptions {
   readonly db: JobDb
   readonly tasks: Queue
   readonly events: Queue
+  /** Nobody is sending what is pending, so that its presence proves nothing. */
+  readonly nobodyLoads?: boolean
 }
 
 const BATCH = 1000
@@ -19,9 +21,10 @@ const BATCH = 1000
  * The order of looking is what makes it certain: agents send a successor or an event before they give up the message it
  * follows. So if the task queue is empty, and after that the event queue is, every outcome there will ever be is in the DB.
  */
-export async function resendLost({ db, tasks, events }: ResendOptions): Promise<number> {
+export async function resendLost({ db, tasks, events, nobodyLoads }: ResendOptions): Promise<number> {
   if (!isEmpty(await tasks.admin.depth()) || !isEmpty(await events.admin.depth())) return 0
-  if (db.unfinishedCount() === 0 || db.counts().pending > 0) return 0
+  const { pending } = db.counts()
+  if (db.unfinishedCount() === pending || (pending > 0 && nobodyLoads !== true)) return 0
   let sentCount = 0
   for (const messages of unfinished(db.sqlite)) {
     await tasks.send(messages)
@@ -36,7 +39,9 @@ function isEmpty(depth: QueueDepth | undefined): boolean {
 }
 
 function* unfinished(sqlite: DatabaseSync): Generator<OutgoingMessage[]> {
-  const statuses = UNFINISHED_STATUSES.map(status => `'${status}'`).join(', ')
+  const statuses = UNFINISHED_STATUSES.filter(status => status !== 'pending')
+    .map(status => `'${status}'`)
+    .join(', ')
   const select = sqlite.prepare(`
     SELECT rowid, task_id, task_data, attempt, priority, type FROM tasks
     WHERE rowid > ? AND status IN (${statuses}) ORDER BY rowid LIMIT ${BATCH}`)
