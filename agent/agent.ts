@@ -53,6 +53,7 @@ export interface Agent {
 }
 
 const TICK_MS = 100
+const HAND_BACK_MS = 300 // for a process to say what it has not started, once everything must end
 const MIN_TICK_MS = 10
 const END_OF_KILLED_MS = 3000
 const FINAL_REPORT_MS = 60_000 // a queue that does not answer for so long after the last task: give up, say so
@@ -149,7 +150,8 @@ export function startAgent(setup: AgentSetup): Agent {
   })
   const inbox = openInbox({
     queue,
-    slotCount,
+    idleSlotCount: () => slots.filter(slot => !slot.busy()).length,
+    doneCount: () => doneCount,
     maxTaskCount,
     admit: admission.admit,
     arrived: dispatch,
@@ -239,8 +241,7 @@ export function startAgent(setup: AgentSetup): Agent {
   function tellTermination(): void {
     const line = terminateLine(Number.isFinite(finishByMs) ? (finishByMs - performance.now()) / 1000 : 0)
     for (const slot of slots) slot.tell(line)
-    const event = origin.notice({ kind: 'spot_termination' })
-    reporter.add({ task: undefined, event })
+    reporter.add({ task: undefined, event: origin.notice({ kind: 'spot_termination' }) })
   }
 
   /** Nothing new is started from here on. */
@@ -249,7 +250,7 @@ export function startAgent(setup: AgentSetup): Agent {
     // Unstarted work first: others can have it at once.
     track(inbox.close().then(left => release([...left, ...admission.skipped()], 0)))
     for (const slot of slots) {
-      slot.recall()
+      slot.recall({ orElseMs: HAND_BACK_MS })
       if (ending.kind === 'shutdown') slot.tell(SHUTDOWN_LINE)
     }
     await whileBusy(() => performance.now() < finishByMs)
@@ -271,7 +272,6 @@ export function startAgent(setup: AgentSetup): Agent {
     clearTimeout(timer)
     if (reporter.backlog() > 0)
       log.error(`${reporter.backlog()} results could not be reported; their tasks will run again.`)
-
     clearInterval(ticker)
     leases.close()
     killNow()

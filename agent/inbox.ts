@@ -6,17 +6,22 @@ import type { Delivery, Queue } from '../infra/provider.ts'
 import type { HeldTask } from './held-task.ts'
 
 const AHEAD_SECONDS = 1
+const FIRST_AHEAD = 8 // after the first tasks have ended …
+const GROWTH = 4 // … and then so many times more at each receive
 const MAX_AHEAD = 2000 // tasks
 const MAX_AHEAD_CHARS = 64 * 1024 ** 2 // of bodies: a few thousand big ones must not fill the memory
 const MAX_RECEIVE = 1000 // at once: more would keep the agent from its processes for too long
 const WAIT_SECONDS = 20
+const GIVE_BACK_MS = 5000 // others may be idle meanwhile
 const MAX_BACKOFF_MS = 10_000
 const PAUSE_MS = 20
 
 export interface InboxOptions {
   readonly queue: Queue
-  /** The least it holds: one task a slot. */
-  readonly slotCount: number
+  /** Slots that run nothing now. */
+  readonly idleSlotCount: () => number
+  /** Tasks that have ended so far. */
+  readonly doneCount: () => number
   /** Never admits more than this in all; undefined = no limit. */
   readonly maxTaskCount: number | undefined
   /** Looks at what came; what it does not return is taken care of. */
@@ -32,18 +37,23 @@ export interface Inbox {
   take(count: number): readonly HeldTask[]
   /** To be taken first. */
   putBack(tasks: readonly HeldTask[]): void
+  /** What has waited so long that it was taken too early: tasks turned out longer than those before them. */
+  giveBack(): readonly HeldTask[]
   /** Stops receiving. Resolves with what is left, once no receive is under way. */
   close(): Promise<readonly HeldTask[]>
 }
 
 export function openInbox(options: InboxOptions): Inbox {
-  const { queue, slotCount, admit, arrived, failed, paused } = options
+  const { queue, admit, arrived, failed, paused } = options
   const closing = new AbortController()
   let waiting: HeldTask[] = []
   let next = 0
   let budget = options.maxTaskCount ?? Number.POSITIVE_INFINITY
-  let ahead = slotCount
+  let ahead = 0 // what ends in about a second; nothing is hoarded before anything has ended
+  let sinceMs = performance.now()
+  let sinceDone = 0
   let bodyChars = 100 // of an average body
+  let movedMs = 0 // when a task was last taken, or came
   let wake: () => void = () => {}
   const loop = receiveLoop()
 
@@ -57,10 +67,8 @@ export function openInbox(options: InboxOptions): Inbox {
           budget++ // it is somebody else's now
         else if (task !== undefined) taken.push(task)
       }
-      if (next === waiting.length) {
-        waiting = []
-        next = 0
-      }
+      if (next === waiting.length) clear()
+      if (taken.length > 0) movedMs = performance.now()
       if (waiting.length - next <= ahead / 2) wake()
       return taken
     },
@@ -68,48 +76,53 @@ export function openInbox(options: InboxOptions): Inbox {
       if (tasks.length > 0) waiting = [...tasks, ...waiting.slice(next)]
       if (tasks.length > 0) next = 0
     },
+    giveBack() {
+      if (next === waiting.length || performance.now() - movedMs < GIVE_BACK_MS) return []
+      ahead = 0
+      budget += waiting.length - next
+      return clear()
+    },
     async close() {
       closing.abort()
       wake()
       await loop
-      const left = waiting.slice(next)
-      waiting = []
-      next = 0
-      return left
+      return clear()
     },
+  }
+
+  function clear(): readonly HeldTask[] {
+    const left = waiting.slice(next)
+    waiting = []
+    next = 0
+    return left
   }
 
   async function receiveLoop(): Promise<void> {
     const { signal } = closing
     let backoffMs = 0
-    let lastMs = performance.now()
     while (!signal.aborted) {
       if (paused()) {
         await systemClock.sleep(PAUSE_MS, signal)
         continue
       }
+      adapt()
       const held = waiting.length - next
-      if (held > ahead / 2 || budget <= 0) {
+      const wanted = Math.min(options.idleSlotCount() + Math.round(ahead) - held, MAX_RECEIVE, budget)
+      if (wanted < 1 || held > ahead / 2) {
         await new Promise<void>(resolve => {
           wake = resolve
         })
         continue
       }
-      const nowMs = performance.now()
-      ahead = adapted(ahead, (nowMs - lastMs) / 1000)
-      lastMs = nowMs
-      const maxMessages = Math.max(1, Math.min(Math.ceil(ahead) - held, MAX_RECEIVE, budget))
       try {
-        const deliveries = await queue.receive({ maxMessages, waitSeconds: WAIT_SECONDS, signal })
+        const deliveries = await queue.receive({ maxMessages: wanted, waitSeconds: WAIT_SECONDS, signal })
         backoffMs = 0
-        if (deliveries.length === 0) {
-          ahead = slotCount
-          continue
-        }
-        if (deliveries.length < maxMessages) lastMs = performance.now() // the time was the queue's, not ours
+        if (deliveries.length < wanted) restartClock() // the time was the queue's, not ours
+        if (deliveries.length === 0) continue
         learnSize(deliveries)
         const admitted = admit(deliveries)
         budget -= admitted.length
+        movedMs = performance.now()
         waiting = waiting.slice(next).concat(admitted)
         next = 0
         arrived()
@@ -121,11 +134,19 @@ export function openInbox(options: InboxOptions): Inbox {
     }
   }
 
-  /** What was used up in `seconds` should last for about a second. */
-  function adapted(count: number, seconds: number): number {
-    const factor = Math.min(4, Math.max(0.5, AHEAD_SECONDS / 2 / Math.max(seconds, 1e-3)))
-    const most = Math.min(MAX_AHEAD, Math.max(1, MAX_AHEAD_CHARS / bodyChars))
-    return Math.max(slotCount, Math.min(count * factor, most))
+  /** As many as have ended in the last second; several times more or less only step by step. */
+  function adapt(): void {
+    const seconds = Math.max((performance.now() - sinceMs) / 1000, 1e-4)
+    const done = options.doneCount() - sinceDone
+    if (done === 0 && seconds < AHEAD_SECONDS) return
+    const most = Math.min(MAX_AHEAD, Math.max(1, MAX_AHEAD_CHARS / bodyChars), Math.max(ahead * GROWTH, FIRST_AHEAD))
+    ahead = Math.min(most, Math.max((done / seconds) * AHEAD_SECONDS, ahead / 2))
+    restartClock()
+  }
+
+  function restartClock(): void {
+    sinceMs = performance.now()
+    sinceDone = options.doneCount()
   }
 
   function learnSize(deliveries: readonly Delivery[]): void {

@@ -15,6 +15,8 @@ export interface Pipeline {
   /** The first one is answered. */
   shift(): void
   takeAll(): readonly HeldTask[]
+  /** All but the one the process is at. */
+  takeUnstarted(): readonly HeldTask[]
   /** Takes these from the end; none if they are not what is at the end: an answer that came in between has the last word. */
   takeBack(ids: readonly unknown[]): readonly HeldTask[]
   /** How many a process should have. */
@@ -42,6 +44,7 @@ export function openPipeline({ leastDepth }: { readonly leastDepth: number }): P
       at++
     },
     takeAll: () => tasks.splice(at),
+    takeUnstarted: () => tasks.splice(at + 1),
     takeBack(ids) {
       const from = tasks.length - ids.length
       return from < at || ids.some((id, i) => tasks[from + i]?.taskId !== id) ? [] : tasks.splice(from)

@@ -55,8 +55,11 @@ export interface Slot {
   tick(nowMs: number): void
   /** A control line, for processes that understand them. */
   tell(line: string): void
-  /** Asks for what is not started to be given back. */
-  recall(): void
+  /**
+   * Asks for what is not started to be given back. `orElseMs`: when the process is too busy to answer for so long, it is
+   * taken all the same, for a process that is about to end: the little that it may still start runs twice.
+   */
+  recall(options?: { readonly orElseMs: number }): void
   /** Kills the process because of its first task, which ends like this; what is behind it is returned. */
   condemn(outcome: Outcome): void
   /** Ends the idle process. */
@@ -123,8 +126,10 @@ export function openSlot({
     tell(line) {
       if (announced.control) current?.write(line)
     },
-    recall() {
-      if (!announced.control || recalling || inside.count() < 2) return
+    recall(options) {
+      if (!announced.control || inside.count() < 2) return
+      if (options !== undefined) setTimeout(() => events.returned(inside.takeUnstarted()), options.orElseMs)
+      if (recalling) return
       recalling = true
       current?.write(RECALL_LINE)
     },
