@@ -23,7 +23,7 @@ export interface AttemptContext {
 export async function attemptReport(
   task: HeldTask,
   outcome: Outcome,
-  usage: Usage,
+  { log, ...usage }: Usage,
   context: AttemptContext,
 ): Promise<Report> {
   const { origin, policy, maxBodyBytes } = context
@@ -51,6 +51,7 @@ export async function attemptReport(
     ...(decision.kind === 'dead' ? { deadLetter: decision.reason } : undefined),
     outcome,
     ...usage,
+    ...(await carriedLog(task, log, context)),
   }
   const body = renderEvent(event)
   if (Buffer.byteLength(body) > maxBodyBytes) {
@@ -134,6 +135,26 @@ async function spilled(event: AttemptEvent, outcome: Outcome, context: AttemptCo
       retryable: false,
     }
   }
+}
+
+const LOG_TAIL_CHARS = 4000
+
+/** The end of what was printed; all that was kept of it goes to the object store, where there is one. */
+async function carriedLog(
+  task: HeldTask,
+  log: string | undefined,
+  { objects, origin }: AttemptContext,
+): Promise<Pick<AttemptEvent, 'logTail' | 'logUrl'>> {
+  if (log === undefined) return {}
+  if (log.length <= LOG_TAIL_CHARS) return { logTail: log }
+  const logTail = log.slice(-LOG_TAIL_CHARS).replace(/^[^\n]*\n(?=.)/s, '') // whole lines
+  const key = `logs/${encodeURIComponent(task.taskId)}/${origin.session}-${task.attempt}.txt`
+  return objects === undefined
+    ? { logTail }
+    : objects.write(key, Buffer.from(log)).then(
+        logUrl => ({ logTail, logUrl }),
+        () => ({ logTail }),
+      )
 }
 
 const CHECKPOINT_SHARE = 0.25 // of a body: the rest is for data and history

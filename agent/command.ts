@@ -5,7 +5,7 @@ import { type CommandLine, parseCommandLine, renderHelp } from './command-line.t
 import { type Env, openConnections } from './connections.ts'
 import { type Log, openLog } from './log.ts'
 import { runAgent } from './run-agent.ts'
-import { taskProgram } from './task-program.ts'
+import { optionsOf, taskProgram } from './task-program.ts'
 
 export async function runCommand(words: readonly string[], env: Env): Promise<number> {
   let log = openLog({ verbose: false })
@@ -32,7 +32,7 @@ async function work({ settings, task }: CommandLine, env: Env, log: Log): Promis
   const ending = await runAgent({
     settings,
     connections: await openConnections(settings, env),
-    program: () => taskProgram(task, { maxMemoryGb: settings.maxMemoryPerTaskGb }),
+    program: () => taskProgram(task, optionsOf(settings)),
     log,
     signals: true,
   })

@@ -7,8 +7,8 @@ import type { Json } from '../core/task.ts'
 const PROTOCOL_VERSION = 1
 
 export type Said =
-  /** `pipeline`: may be sent tasks while one runs. `control`: understands control lines. */
-  | { readonly kind: 'ready'; readonly control: boolean; readonly pipeline: boolean }
+  /** `pipeline`: may be sent tasks while one runs. `control`: understands control lines. `plain`: see `plainAnswerSeconds`. */
+  | { readonly kind: 'ready'; readonly control: boolean; readonly pipeline: boolean; readonly plain: boolean }
   | {
       readonly kind: 'result'
       readonly taskId: string | undefined
@@ -22,6 +22,7 @@ export type Said =
       readonly exception: string
       readonly retryable: boolean | undefined
       readonly usage: SaidUsage
+      readonly log: LogRange | undefined
     }
   | { readonly kind: 'checkpoint'; readonly taskId: string | undefined; readonly checkpoint: Json }
   | { readonly kind: 'progress'; readonly taskId: string | undefined; readonly progress: number; readonly note: string }
@@ -29,9 +30,12 @@ export type Said =
   /** This process cannot run any task. */
   | { readonly kind: 'fatal'; readonly sentence: string }
   /** All answers are out; the process ends because of the first task without one. */
-  | { readonly kind: 'exiting' }
+  | { readonly kind: 'exiting'; readonly log: LogRange | undefined }
   /** Not a line of the protocol: something the task printed. */
   | { readonly kind: 'output' }
+
+/** Where in the file that is its stdout the process has printed for this task: first byte, and the one after the last. */
+export type LogRange = readonly [from: number, to: number]
 
 export interface SaidUsage {
   readonly elapsedSeconds?: number
@@ -48,7 +52,7 @@ export function parseSaid(line: string): Said {
   if ('exception' in fields) {
     const exception = typeof fields.exception === 'string' ? fields.exception : JSON.stringify(fields.exception)
     const retryable = typeof fields.retryable === 'boolean' ? fields.retryable : undefined
-    return { kind: 'exception', taskId, exception, retryable, usage: usageOf(fields) }
+    return { kind: 'exception', taskId, exception, retryable, usage: usageOf(fields), log: logRange(fields.log) }
   }
   if ('result' in fields) {
     return {
@@ -69,11 +73,12 @@ export function parseSaid(line: string): Said {
     }
   }
   if (fields.ready === true) {
-    return { kind: 'ready', control: fields.control === true, pipeline: fields.pipeline === true }
+    const { control, pipeline, plain } = fields
+    return { kind: 'ready', control: control === true, pipeline: pipeline === true, plain: plain === true }
   }
   if (Array.isArray(fields.recalled)) return { kind: 'recalled', taskIds: fields.recalled }
   if (typeof fields.fatal === 'string') return { kind: 'fatal', sentence: fields.fatal }
-  return fields.exiting === true ? { kind: 'exiting' } : OUTPUT
+  return fields.exiting === true ? { kind: 'exiting', log: logRange(fields.log) } : OUTPUT
 }
 
 export function helloLine(worker: Readonly<Record<string, Json>>): string {
@@ -88,7 +93,7 @@ export const SHUTDOWN_LINE = '{"control":"shutdown"}\n'
 export const RECALL_LINE = '{"control":"recall"}\n'
 
 /**
- * The elapsed seconds in a plain answer of our own runner, `{"task_id":…,"retry":false,"elapsed_time":…,"result":…}`, which
+ * The elapsed seconds in a plain answer of a runner of ours, `{"task_id":…,"retry":false,"elapsed_time":…,"result":…}`, which
  * needs no parsing to become an event; undefined = any other line. Only for processes whose answers we wrote ourselves.
  */
 export function plainAnswerSeconds(line: string, quotedTaskId: string): number | undefined {
@@ -124,6 +129,12 @@ function usageOf(fields: Fields): SaidUsage {
     ...(measured(cpu) ? { cpuSeconds: cpu } : undefined),
     ...(measured(rss) ? { maxRssBytes: rss } : undefined),
   }
+}
+
+function logRange(value: Json | undefined): LogRange | undefined {
+  if (!Array.isArray(value)) return undefined
+  const [from, to] = value
+  return measured(from) && measured(to) ? [from, to] : undefined
 }
 
 function measured(value: Json | undefined): value is number {

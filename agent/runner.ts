@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { openRunnerChannel } from './runner-channel.ts'
 import { openTaskLoop, type TaskFunction } from './task-loop.ts'
 
-const loop = openTaskLoop(onLine => openRunnerChannel({ input: 3, output: 4 }, onLine))
+const loop = openTaskLoop(onLine => openRunnerChannel({ input: 3, output: 4 }, onLine), { log: 1 })
 process.on('exit', loop.exiting)
 const loaded = await loadTask(process.argv[2] ?? '')
 if (typeof loaded === 'string') {

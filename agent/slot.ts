@@ -4,82 +4,36 @@
 //   no process ── give ──▶ running ── answered ──▶ running | idle
 //   running ── limit, interrupt ──▶ condemned (the verdict is kept) ── ended ──▶ no process
 //   running ── died by itself ──▶ no process; blame: one task unanswered, or `exiting` was said → that task; else suspects
-import type { TaskId } from '../core/ids.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { HeldTask } from './held-task.ts'
 import { openPipeline } from './pipeline.ts'
-import { concerns, parseSaid, plainAnswerSeconds, RECALL_LINE, type Said, type SaidUsage } from './protocol.ts'
-import { startTaskProcess, type TaskProcess } from './task-process.ts'
-import type { TaskProgram } from './task-program.ts'
-import type { Undertaker } from './undertaker.ts'
+import { concerns, parseSaid, plainAnswerSeconds, RECALL_LINE, type Said } from './protocol.ts'
+import type { Slot, SlotOptions } from './slot-contract.ts'
+import { openTaskLog } from './task-log.ts'
+import { startTaskProcess, type TaskProcess, type TaskProcessEvents } from './task-process.ts'
+import { ownsChannel } from './task-program.ts'
 
+const START_SECONDS = 60 // until a program that will announce itself has done so: loading is not the task's time
 const RECALL_AFTER_MS = 100 // of one task: what waits behind it goes to others
 
-export interface SlotEvents {
-  /** The common case, with the answer line as it came: see `plainAnswerSeconds`. */
-  completed(task: HeldTask, answer: string): void
-  ended(task: HeldTask, outcome: Outcome, usage: SaidUsage & { readonly elapsedSeconds: number }): void
-  /** Not started, or not known to be at fault: to be run again. */
-  returned(tasks: readonly HeldTask[]): void
-  /** After everything else of a moment: there may be room. */
-  changed(slot: Slot): void
-  /** No task can ever run. */
-  fatal(sentence: string): void
-  /** For the log. */
-  said(task: HeldTask | undefined, text: string, firstOfTask: boolean): void
-}
-
-export interface SlotOptions {
-  readonly program: TaskProgram
-  readonly mark: string
-  readonly undertaker: Undertaker
-  /** First line to processes that understand control lines. */
-  readonly hello: string
-  readonly useNewProcess: boolean
-  readonly maxRuntimeSeconds: number
-  readonly events: SlotEvents
-}
-
-export interface Slot {
-  /** How many more tasks it wants now; 0 = has enough. */
-  room(): number
-  give(tasks: readonly HeldTask[]): void
-  /** Starts the process ahead of the first task. */
-  warmUp(): void
-  busy(): boolean
-  /** The task that it is at. */
-  runs(): TaskId | undefined
-  /** Group leader of the process that is running a task. */
-  busyPid(): number | undefined
-  /** To be called a few times a second: limits. */
-  tick(nowMs: number): void
-  /** A control line, for processes that understand them. */
-  tell(line: string): void
-  /**
-   * Asks for what is not started to be given back. `orElseMs`: when the process is too busy to answer for so long, it is
-   * taken all the same, for a process that is about to end: the little that it may still start runs twice.
-   */
-  recall(options?: { readonly orElseMs: number }): void
-  /** Kills the process because of its first task, which ends like this; what is behind it is returned. */
-  condemn(outcome: Outcome): void
-  /** Ends the idle process. */
-  close(): void
-  killNow(): void
-}
+export type { Slot, SlotEvents } from './slot-contract.ts'
 
 export function openSlot({
   program,
   mark,
   undertaker,
   hello,
-  useNewProcess,
   maxRuntimeSeconds,
   events,
+  ...options
 }: SlotOptions): Slot {
-  const trusted = program.kind === 'module' // our runner wrote the lines
+  const known = program.kind === 'module' // our runner: what it can is known before it says so
+  const useNewProcess = options.useNewProcess || program.kind === 'one-shot'
+  const abilities = { control: known || program.kind === 'one-shot', pipeline: known, plain: known }
+  const log = openTaskLog(mark)
   let current: TaskProcess | undefined
   let generation = 0
-  let announced = trusted ? { control: true, pipeline: true } : { control: false, pipeline: false }
+  let announced = abilities
   let ready = false
   let exiting = false
   let recalling = false
@@ -88,6 +42,8 @@ export function openSlot({
   const inside = openPipeline({ leastDepth: program.batchSize ?? 1 })
   let startedMs = 0 // of the first one inside
   let chattered: HeldTask | undefined // has been warned of
+  let logFrom = 0 // where the first one inside cannot have begun to print before
+  let logMark = 0
 
   const slot: Slot = {
     room() {
@@ -105,6 +61,7 @@ export function openSlot({
       if (inside.count() === 0) {
         recalling = false
         startedMs = performance.now()
+        logFrom = logMark = log.position()
       }
       inside.push(tasks)
       let lines = ''
@@ -118,9 +75,11 @@ export function openSlot({
     runs: () => inside.first()?.taskId,
     busyPid: () => (inside.count() > 0 && verdict === undefined ? current?.pid : undefined),
     tick(nowMs) {
+      log.show()
       if (inside.count() === 0 || verdict !== undefined) return
       const runningMs = nowMs - startedMs
-      if (runningMs > maxRuntimeSeconds * 1000) slot.condemn({ kind: 'timed_out' })
+      const limitSeconds = ready || !program.announces ? maxRuntimeSeconds : Math.max(maxRuntimeSeconds, START_SECONDS)
+      if (runningMs > limitSeconds * 1000) slot.condemn({ kind: 'timed_out' })
       else if (runningMs > RECALL_AFTER_MS) slot.recall()
     },
     tell(line) {
@@ -139,8 +98,8 @@ export function openSlot({
       current.kill()
     },
     close() {
-      if (inside.count() > 0) return
-      retire()
+      log.close()
+      if (inside.count() === 0) retire()
     },
     killNow() {
       current?.killNow()
@@ -151,9 +110,9 @@ export function openSlot({
   function start(): TaskProcess {
     const mine = ++generation
     ready = exiting = recalling = false
-    if (!trusted) announced = { control: false, pipeline: false }
+    announced = abilities
     const open = program.start ?? startTaskProcess
-    const process = open(program, `${mark}-${generation}`, undertaker, {
+    const listener: TaskProcessEvents = {
       lines: lines => {
         if (mine === generation) read(lines)
       },
@@ -165,9 +124,10 @@ export function openSlot({
         events.fatal(`Cannot start ${program.file}: ${reason}.`)
         events.returned(inside.takeAll())
       },
-    })
+    }
+    const process = open(program, `${mark}-${generation}`, undertaker, listener, log)
     current = process
-    if (trusted) process.write(hello)
+    if (known) process.write(hello)
     return process
   }
 
@@ -183,7 +143,7 @@ export function openSlot({
     let seconds = 0
     for (const line of lines) {
       const task = inside.first()
-      if (task !== undefined && trusted && verdict === undefined) {
+      if (task !== undefined && announced.plain && verdict === undefined) {
         const elapsed = plainAnswerSeconds(line, task.quotedId)
         if (elapsed !== undefined && elapsed >= 0) {
           answers++
@@ -201,6 +161,8 @@ export function openSlot({
     }
     if (answers > 0) {
       startedMs = performance.now()
+      logFrom = logMark
+      logMark = log.position()
       inside.learn(seconds / answers)
       if (useNewProcess) retire()
     }
@@ -215,8 +177,8 @@ export function openSlot({
       case 'ready':
         if (!ready) startedMs = performance.now() // starting up is not the task's time
         ready = true
-        if (!trusted) {
-          announced = { control: said.control, pipeline: said.pipeline }
+        if (!known) {
+          announced = { control: said.control, pipeline: said.pipeline, plain: said.plain && ownsChannel(program) }
           if (said.control) current?.write(hello)
         }
         return undefined
@@ -230,19 +192,18 @@ export function openSlot({
         return undefined
       case 'exiting':
         exiting = true
+        if (said.log !== undefined) logFrom = log.fromFile(said.log[0])
         return undefined
       case 'output':
         break
       default:
-        if (
-          task !== undefined &&
-          verdict === undefined &&
-          concerns(said, task.taskId, { alone: inside.count() === 1 })
-        ) {
-          return heard(said, task)
+        if (task !== undefined && concerns(said, task.taskId, { alone: inside.count() === 1 })) {
+          // A checkpoint still counts when the end is decided: SIGTERM leaves a second for one.
+          if (verdict === undefined || said.kind === 'checkpoint') return heard(said, task)
         }
         if (verdict !== undefined) return undefined // too late: its end is decided
     }
+    log.append(line)
     events.said(task, line, chattered !== task)
     chattered = task
     return undefined
@@ -259,6 +220,7 @@ export function openSlot({
     }
     inside.shift()
     const elapsedSeconds = said.usage.elapsedSeconds ?? elapsed()
+    const [from, to] = said.kind === 'exception' ? (said.log?.map(log.fromFile) ?? [logFrom]) : []
     events.ended(
       task,
       said.kind === 'result'
@@ -268,7 +230,7 @@ export function openSlot({
             exception: said.exception,
             ...(said.retryable === undefined ? undefined : { retryable: said.retryable }),
           },
-      { ...said.usage, elapsedSeconds },
+      { ...said.usage, elapsedSeconds, ...printed(from, to) },
     )
     startedMs = performance.now()
     return elapsedSeconds
@@ -283,7 +245,10 @@ export function openSlot({
     if (blamed !== undefined) {
       const exact = sentence !== undefined || exiting || unanswered.length === 1
       if (exact) {
-        events.ended(blamed, sentence ?? { kind: 'exited', exitCode }, { elapsedSeconds: elapsed() })
+        events.ended(blamed, sentence ?? { kind: 'exited', exitCode }, {
+          elapsedSeconds: elapsed(),
+          ...printed(logFrom),
+        })
         events.returned(unanswered.slice(1))
       } else {
         for (const task of unanswered) task.suspect = true
@@ -292,6 +257,11 @@ export function openSlot({
     }
     exiting = recalling = false
     events.changed(slot)
+  }
+
+  function printed(from: number | undefined, to?: number): { readonly log?: string } {
+    const text = from === undefined ? undefined : log.between(from, to ?? log.position())
+    return text === undefined ? {} : { log: text }
   }
 
   function elapsed(): number {

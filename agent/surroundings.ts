@@ -45,7 +45,7 @@ export function openSurroundings(channel: TaskChannel): Surroundings {
         channel.flush()
       },
     },
-    reportProgress: {
+    progress: {
       value: (fraction: number, note?: string) => {
         channel.write(`{"task_id":${quotedId},"progress":${Number(fraction)},"note":${JSON.stringify(note ?? '')}}`)
         channel.flush()

@@ -50,6 +50,8 @@ export interface TaskLoop {
   refuse(sentence: string): void
   /** To be called when the process or thread exits, in whatever way. */
   exiting(): void
+  /** Starts no further task; where a task cannot be killed, this is all that can be done. */
+  close(): void
 }
 
 const YIELD_AFTER_MS = 5 // between two looks at the channel while short tasks follow one another
@@ -57,7 +59,11 @@ const NOTHING = '""' // in place of a task id, between tasks
 const RECALL = '{"control":"recall"}'
 const REST_FROM_MS = 5 // of CPU: shorter rests would be mostly timer
 
-export function openTaskLoop(openChannel: (onLine: (line: string) => void) => TaskChannel): TaskLoop {
+/** `log`: descriptor of the file that tasks print to, if it is theirs alone. */
+export function openTaskLoop(
+  openChannel: (onLine: (line: string) => void) => TaskChannel,
+  { log }: { readonly log?: number } = {},
+): TaskLoop {
   const waiting: string[] = [] // task lines not started yet
   let nextWaiting = 0
   const channel = openChannel(line => {
@@ -77,7 +83,7 @@ export function openTaskLoop(openChannel: (onLine: (line: string) => void) => Ta
   let currentId = NOTHING
   let yieldedMs = 0
   let restedCpuMs = 0
-  const usage = openUsageMeter()
+  const usage = openUsageMeter({ log })
 
   /** Runs what waits, until there is nothing, or a task is asynchronous, or the channel wants a look. */
   function work(): void {
@@ -185,7 +191,9 @@ export function openTaskLoop(openChannel: (onLine: (line: string) => void) => Ta
     const text = thrown instanceof Error ? (thrown.stack ?? String(thrown)) : `Thrown: ${String(thrown)}`
     const said = typeof thrown === 'object' && thrown !== null && 'retryable' in thrown ? thrown.retryable : undefined
     const retryable = typeof said === 'boolean' ? `,"retryable":${said}` : ''
-    channel.write(`{"task_id":${currentId},"exception":${JSON.stringify(text)}${retryable},${usage.lap()}}`)
+    channel.write(
+      `{"task_id":${currentId},"exception":${JSON.stringify(text)}${retryable},${usage.lap()}${usage.printed()}}`,
+    )
     channel.flushIfOld(usage.sinceMs())
   }
 
@@ -210,8 +218,15 @@ export function openTaskLoop(openChannel: (onLine: (line: string) => void) => Ta
       channel.write(JSON.stringify({ fatal: sentence }))
       channel.flush()
     },
+    close() {
+      handler = undefined
+    },
     exiting() {
-      if (busy) channel.write('{"exiting":true}') // all that was answered is above: the task after it is the one we died of
+      // All that was answered is above: the task after it is the one we died of.
+      if (busy) {
+        usage.lap()
+        channel.write(`{"exiting":true${usage.printed()}}`)
+      }
       channel.flush()
     },
   }

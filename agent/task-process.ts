@@ -1,16 +1,14 @@
-// One process that runs tasks: starts it as the leader of its own group, carries lines, kills the whole tree.
+// One process that runs tasks: carries lines to it and from it.
 // Knows nothing of tasks, outcomes or queues.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { Duplex, type Readable, type Writable } from 'node:stream'
-import { killTree, TASK_PROCESS_MARK } from './process-tree.ts'
-import type { TaskProgram } from './task-program.ts'
+import { startProcessGroup } from './process-group.ts'
+import type { TaskLog } from './task-log.ts'
+import { ownsChannel, type TaskProgram } from './task-program.ts'
 import type { Undertaker } from './undertaker.ts'
 
-const TERM_TO_KILL_MS = 1000
+const CHANNEL_VARIABLE = 'CLOUD_TASKS_CHANNEL' // tells a program how it is spoken to
 const MAX_LINE_CHARS = 64 * 1024 ** 2 // longer ones are cut: no queue carries them, and the memory is everybody's
-const END_TO_TERM_MS = 1000
-const DRAIN_MS = 500 // a background child may hold our end of the pipe open; what the dead process wrote is there long before
 
 export interface TaskProcessEvents {
   /** Whole lines, without their newlines, as many as came at once. */
@@ -32,41 +30,43 @@ export interface TaskProcess {
   killNow(): void
 }
 
+/** A thread, or this very program, may stand in for a process: see `TaskProgram.start`. `log`: where it prints. */
 export type StartTaskProcess = (
   program: TaskProgram,
   mark: string,
   undertaker: Undertaker,
   events: TaskProcessEvents,
+  log: TaskLog,
 ) => TaskProcess
 
-export const startTaskProcess: StartTaskProcess = (program, mark, undertaker, events) => {
-  const child = spawn(program.file, program.args, {
-    detached: true, // its own group: one signal reaches all of it, and the terminal's Ctrl-C reaches none of it
-    // A module keeps its own stdout and stderr; a command answers on its stdout. Never one socket for both directions: a
-    // write to a process that has just ended would destroy it, with the answers that were not read yet.
-    stdio: program.kind === 'module' ? ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] : ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ...program.env, [TASK_PROCESS_MARK]: mark },
-  })
-  const { input, output } = channelOf(child, program)
-  const { pid } = child
-  if (pid !== undefined) undertaker.watch(pid)
-
+export const startTaskProcess: StartTaskProcess = (program, mark, undertaker, events, log) => {
   let rest = ''
-  let over = false
-  let killing = false
-  let killTimer: NodeJS.Timeout | undefined
-  const finish = (report: () => void) => {
-    if (over) return
-    over = true
-    clearTimeout(killTimer)
-    if (pid !== undefined) undertaker.forget(pid)
+  const flushRest = () => {
     if (rest !== '') events.lines([rest])
-    report()
+    rest = ''
   }
+  const group = startProcessGroup(
+    {
+      file: program.file,
+      args: program.args,
+      env: { ...program.env, [CHANNEL_VARIABLE]: ownsChannel(program) ? 'own' : 'stdio' },
+      stdio: stdioOf(program, log),
+      mark,
+      undertaker,
+    },
+    {
+      ended(exitCode) {
+        flushRest()
+        events.ended(exitCode)
+      },
+      failedToStart: events.failedToStart,
+    },
+  )
+  const { input, output } = channelOf(group.child, program)
 
   output.setEncoding('utf8')
   output.on('data', (chunk: string) => {
-    if (over) return
+    if (group.over()) return
     if (!chunk.includes('\n') && rest.length < MAX_LINE_CHARS) {
       rest += chunk
       return
@@ -77,47 +77,33 @@ export const startTaskProcess: StartTaskProcess = (program, mark, undertaker, ev
   })
   output.on('error', () => {}) // a killed process resets its socket; `exit` tells
   input.on('error', () => {})
-  child.on('error', error => {
-    if (pid === undefined) finish(() => events.failedToStart(error.message))
-  })
-  child.on('exit', (code, signal) => {
-    // What the process left behind in its group or under its mark has no task any more.
-    if (pid !== undefined) killTree(pid, mark, 'SIGKILL')
-    const report = () => finish(() => events.ended(signal === null ? (code ?? undefined) : -constants.signals[signal]))
-    const timer = setTimeout(report, DRAIN_MS)
-    child.once('close', () => {
-      clearTimeout(timer)
-      report()
-    })
-  })
-
-  const kill = () => {
-    if (over || pid === undefined || killing) return
-    killing = true
-    killTree(pid, mark, 'SIGTERM')
-    clearTimeout(killTimer)
-    killTimer = setTimeout(() => killTree(pid, mark, 'SIGKILL'), TERM_TO_KILL_MS)
-  }
 
   return {
-    pid,
+    pid: group.pid,
     write(lines) {
-      if (!over) input.write(lines)
+      if (!group.over()) input.write(lines)
     },
     end() {
       input.end()
-      killTimer ??= setTimeout(kill, END_TO_TERM_MS)
+      group.expectEnd()
     },
-    kill,
-    killNow() {
-      if (!over && pid !== undefined) killTree(pid, mark, 'SIGKILL')
-    },
+    kill: group.kill,
+    killNow: group.killNow,
   }
+}
+
+/**
+ * Either a channel of its own on descriptors 3 and 4, so that stdout and stderr are the task's; or stdin and stdout. Never
+ * one socket for both directions: a write to a process that has just ended would destroy it, with the answers that were
+ * not read yet.
+ */
+function stdioOf(program: TaskProgram, { descriptor }: TaskLog): NonNullable<SpawnOptions['stdio']> {
+  return ownsChannel(program) ? ['ignore', descriptor, descriptor, 'pipe', 'pipe'] : ['pipe', 'pipe', descriptor]
 }
 
 function channelOf(child: ChildProcess, program: TaskProgram): { input: Writable; output: Readable } {
   const { 3: input, 4: output } = child.stdio
-  if (program.kind === 'module' && input instanceof Duplex && output instanceof Duplex) return { input, output }
+  if (ownsChannel(program) && input instanceof Duplex && output instanceof Duplex) return { input, output }
   if (child.stdin === null || child.stdout === null) throw new Error(`No pipes to ${program.name}.`)
   return { input: child.stdin, output: child.stdout }
 }

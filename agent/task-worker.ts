@@ -51,5 +51,5 @@ export interface TaskWorker {
   /** If this attempt is interrupted, the next one gets `value` as `checkpoint`. Safe when the call returns. */
   saveCheckpoint(value: Json): void
   /** `fraction` of 0 … 1 that is done. */
-  reportProgress(fraction: number, note?: string): void
+  progress(fraction: number, note?: string): void
 }

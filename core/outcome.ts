@@ -20,4 +20,6 @@ export interface Usage {
   readonly elapsedSeconds: number
   readonly cpuSeconds?: number
   readonly maxRssBytes?: number
+  /** What a failed attempt printed: its beginning and its end, if it was much. */
+  readonly log?: string
 }

@@ -26,12 +26,7 @@ const AGENT_SETTINGS = {
   },
   projectId: { flag: 'project-id', env: 'RMS_CLOUD_TASKS_PROJECT_ID', type: 'text', doc: 'GCP project' },
   region: { flag: 'region', env: 'RMS_CLOUD_TASKS_REGION', type: 'text', doc: 'region of the queue' },
-  localRoot: {
-    flag: 'local-root',
-    env: 'RMS_CLOUD_TASKS_LOCAL_ROOT',
-    type: 'text',
-    doc: 'folder of the local provider',
-  },
+  localRoot: { flag: 'local-root', env: 'RMS_CLOUD_TASKS_LOCAL_ROOT', type: 'text', doc: 'folder of the local cloud' },
   taskFile: {
     flag: 'task-file',
     aliases: ['tasks'],
@@ -155,6 +150,27 @@ const AGENT_SETTINGS = {
     type: 'boolean',
     default: false,
     doc: 'a fresh process for every task, so that nothing of one task is left for the next',
+  },
+  oneShot: {
+    flag: 'one-shot',
+    env: 'RMS_CLOUD_TASKS_ONE_SHOT',
+    type: 'boolean',
+    default: false,
+    doc: 'the command runs once for each task: JSON on stdin, the result on stdout, exit code 0 = done',
+  },
+  ownChannel: {
+    flag: 'own-channel',
+    env: 'RMS_CLOUD_TASKS_OWN_CHANNEL',
+    type: 'boolean',
+    default: false,
+    doc: 'the command reads tasks from descriptor 3 and answers on 4, so that stdout is its own',
+  },
+  python: {
+    flag: 'python',
+    env: 'RMS_CLOUD_TASKS_PYTHON',
+    type: 'text',
+    default: 'python3',
+    doc: 'Python that runs a task such as ./worker.py:process_task; 3.8 or newer',
   },
   maxRuntimeSeconds: {
     flag: 'max-runtime',

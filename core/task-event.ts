@@ -14,7 +14,7 @@ interface Origin {
 }
 
 /** The end of one attempt. */
-export interface AttemptEvent extends Origin, Usage {
+export interface AttemptEvent extends Origin, Omit<Usage, 'log'> {
   readonly kind: 'attempt'
   readonly taskId: TaskId
   readonly attempt: number
@@ -22,6 +22,10 @@ export interface AttemptEvent extends Origin, Usage {
   readonly retry: boolean | null
   /** Out of budget: the task went to the dead-letter queue for this reason. */
   readonly deadLetter?: string
+  /** The last lines that a failed attempt printed. */
+  readonly logTail?: string
+  /** Where more of them are. */
+  readonly logUrl?: string
   readonly outcome: Outcome
 }
 
@@ -49,6 +53,8 @@ export function renderEvent(event: TaskEvent): string {
         dead_letter: event.deadLetter,
         cpu_seconds: event.cpuSeconds,
         max_rss_bytes: event.maxRssBytes,
+        log_tail: event.logTail,
+        log_url: event.logUrl,
         ...tail,
       })
     case 'keep_alive':
@@ -115,6 +121,8 @@ export function parseEvent(raw: string): TaskEvent | undefined {
     ...(typeof fields.dead_letter === 'string' ? { deadLetter: fields.dead_letter } : undefined),
     ...(typeof fields.cpu_seconds === 'number' ? { cpuSeconds: fields.cpu_seconds } : undefined),
     ...(typeof fields.max_rss_bytes === 'number' ? { maxRssBytes: fields.max_rss_bytes } : undefined),
+    ...(typeof fields.log_tail === 'string' ? { logTail: fields.log_tail } : undefined),
+    ...(typeof fields.log_url === 'string' ? { logUrl: fields.log_url } : undefined),
   }
 }
 

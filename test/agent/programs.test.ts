@@ -83,7 +83,12 @@ describe('what runs a task', { timeout: 60_000, concurrency: 2 }, () => {
     ],
     ['a module that is not there', ['./missing.ts'], /Task module .*missing\.ts does not exist/],
     ['a command that is not there', ['--', './no-such-program'], /Cannot start \.\/no-such-program: spawn .*ENOENT/],
-    ['a Python function', ['./worker.py:process_task'], /Python functions such as .* are not supported yet/],
+    ['a Python file that is not there', ['./worker.py:process_task'], /Python file .*worker\.py does not exist/],
+    [
+      'a Python function that is not there',
+      [`${fixture('reads-ids.py')}:compute`],
+      /reads-ids\.py has no function compute/,
+    ],
     ['another kind of file', ['./task.rb'], /put a command after --/],
   ]
   for (const [what, words, message] of broken) {
