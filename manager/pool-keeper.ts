@@ -3,29 +3,40 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
-import type { LaunchFailure, LaunchPlan, Pool, Queue, Vm } from '../infra/provider.ts'
+import type { Pool, Queue, Vm } from '../infra/provider.ts'
 import type { AppliedBatch } from './applied-batch.ts'
+import { DecisionLog } from './decisions.ts'
 import type { JobDb } from './job-db.ts'
+import type { VmRecord } from './job-db-vms.ts'
 import type { LaunchIntents } from './launch-intents.ts'
-import { type Action, reconcile } from './reconcile.ts'
+import { microUsdOf } from './ledger.ts'
+import type { ManagerLease } from './manager-lease.ts'
+import { Launcher } from './pool-keeper-launch.ts'
+import { type Action, type PoolView, reconcile } from './reconcile.ts'
 import { sumOf } from './reconcile-launch.ts'
-import { costOfVm } from './report.ts'
-import type { Choice } from './select-offers.ts'
+import { type Choice, tasksPerVm } from './select-offers.ts'
+import { historyOf, rankChoices } from './select-rank.ts'
 import { SpotMarket } from './spot-market.ts'
 import { VmWatch } from './vm-watch.ts'
 
 export interface PoolKeeperOptions {
   readonly pool: Pool
   readonly taskQueue: Queue
-  readonly db: JobDb
+  readonly db: KeeperDb
   readonly intents: LaunchIntents
   readonly config: JobConfig
   /** Best first: spot, then what may replace it. */
   readonly choices: readonly Choice[]
-  readonly scriptOf: (choice: Choice) => string
+  /** `paidSeconds`: the VM must end by itself after this, or the job's limit of money does not hold without a manager. */
+  readonly scriptOf: (choice: Choice, paidSeconds?: number) => string
   readonly log: KeeperLog
+  /** Without one, nobody else may look after the job. */
+  readonly lease?: Pick<ManagerLease, 'renew'>
   readonly clock?: Clock
 }
+
+/** What of the job DB a keeper needs. */
+export type KeeperDb = Pick<JobDb, 'sqlite' | 'unfinishedCount' | 'vms' | 'saveVms'>
 
 export type KeeperLog = (level: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR', text: string) => void
 
@@ -35,9 +46,11 @@ export class PoolKeeper {
   readonly #watch: VmWatch
   readonly #market: SpotMarket
   #vms: readonly Vm[] = []
+  readonly #launcher: Launcher
+  readonly #decisions: DecisionLog
+  readonly #slotsOf: (vm: { readonly vcpuCount: number }) => number
   #lastReason = ''
   readonly #warned = new Set<string>()
-  #repeatAtMs = 0
   #nobodyWorks = false
   /** Ended before this job began. */
   #foreign: ReadonlySet<VmId> | undefined
@@ -46,7 +59,19 @@ export class PoolKeeper {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#watch = new VmWatch(this.#now())
-    this.#market = new SpotMarket(options.config.pool.onDemandFallback)
+    const { config, db } = options
+    this.#market = new SpotMarket(config.pool.onDemandFallback)
+    for (const vm of db.vms()) if (vm.endReason === 'preempted') this.#market.preempted()
+    this.#decisions = new DecisionLog(db.sqlite)
+    this.#slotsOf = ({ vcpuCount }) => tasksPerVm(vcpuCount, config.tasks)
+    this.#launcher = new Launcher({
+      ...options,
+      slotsOf: this.#slotsOf,
+      market: this.#market,
+      watch: this.#watch,
+      warnOnce: text => this.#warnOnce(text),
+      now: () => this.#now(),
+    })
   }
 
   /** As of the last look. */
@@ -77,28 +102,21 @@ export class PoolKeeper {
     this.#watch.heardAll(this.#now())
   }
 
-  /** Looks, decides, acts. Resolves to why the job cannot go on, if so. Never rejects for a cloud's failure. */
+  /** Looks, decides, acts. Resolves to why the job cannot go on, if so. Rejects only if another manager has the job. */
   async tick(): Promise<string | undefined> {
-    const { config, db, log } = this.#options
-    const now = this.#now()
-    this.#watch.awake(now)
-    const unanswered = await this.#repeatLaunches(now)
+    const { log, lease } = this.#options
+    const startedAt = this.#now()
+    lease?.renew(startedAt)
+    this.#watch.awake(startedAt)
+    const unanswered = await this.#launcher.repeatUnanswered()
     const vms = await this.#look()
     const idle = await this.#idleVms(vms)
     const active = vms?.filter(vm => vm.state !== 'terminated')
     this.#nobodyWorks = active?.every(vm => idle.has(vm.id)) ?? false
-    const decision = reconcile({
-      now,
-      config,
-      unfinishedCount: db.unfinishedCount(),
-      vms,
-      idle,
-      choices: unanswered ? [] : this.#market.usable(this.#options.choices, now),
-      signs: this.#watch.signs(),
-      spentUsd: this.spentUsd(),
-      horizonSeconds: Math.max(MIN_BILLED_SECONDS, config.watch.scalingCheckSeconds),
-      stillborn: this.#watch.stillborn(),
-    })
+    const view = this.#view({ vms, idle, unanswered })
+    const decision = reconcile(view)
+    this.#decisions.record(view, decision)
+    lease?.renew(this.#now()) // looking may have taken long
     for (const warning of decision.warnings) this.#warnOnce(warning)
     if (decision.reason !== this.#lastReason) log('DEBUG', `VMs: ${decision.reason}`)
     this.#lastReason = decision.reason
@@ -107,6 +125,31 @@ export class PoolKeeper {
       if (aborted !== undefined) return aborted
     }
     return undefined
+  }
+
+  #view({ vms, idle, unanswered }: Pick<PoolView, 'vms' | 'idle'> & { readonly unanswered: boolean }): PoolView {
+    const { config, db, choices } = this.#options
+    const now = this.#now()
+    const records = db.vms()
+    const history = historyOf(records, now)
+    // Two looks and a boot: with less, a VM would be gone before it has done anything.
+    const bootSeconds = config.provider === 'local' ? (config.section.boot_seconds ?? 0) : CLOUD_BOOT_SECONDS
+    const horizonSeconds = config.watch.scalingCheckSeconds + TERMINATION_SECONDS
+    return {
+      now,
+      config,
+      unfinishedCount: db.unfinishedCount(),
+      vms,
+      idle,
+      choices: unanswered ? [] : rankChoices(this.#market.usable(choices, now), config.tasks, history),
+      signs: this.#watch.signs(),
+      spentUsd: spentUsd(records, now),
+      horizonSeconds,
+      leastPaidSeconds: 2 * horizonSeconds + bootSeconds,
+      mostPaidSeconds: config.boot.maxVmLifetimeSeconds,
+      ...(config.pool.maxTotalCostUsd === undefined ? undefined : { paidUntil: paidUntil(records) }),
+      stillborn: this.#watch.stillborn(),
+    }
   }
 
   /** Ends every VM of the job, also those of which only the cloud knows. Rejects if the cloud refuses. */
@@ -121,16 +164,7 @@ export class PoolKeeper {
   }
 
   spentUsd(): number {
-    const now = this.#now()
-    return this.#options.db.vms().reduce((sum, vm) => sum + costOfVm(vm, now), 0)
-  }
-
-  /** The token makes a repetition harmless. True while some launch is still without an answer: then none may follow it. */
-  async #repeatLaunches(now: Date): Promise<boolean> {
-    const { intents, db } = this.#options
-    if (db.unfinishedCount() === 0) return false
-    if (now.getTime() >= this.#repeatAtMs) for (const plan of intents.unsettled(now)) await this.#launch(plan)
-    return intents.unsettled(now).length > 0
+    return spentUsd(this.#options.db.vms(), this.#now())
   }
 
   async #look(): Promise<readonly Vm[] | undefined> {
@@ -145,7 +179,7 @@ export class PoolKeeper {
     this.#foreign ??= foreignVms(vms, db)
     const foreign = this.#foreign
     vms = vms.filter(vm => !foreign.has(vm.id))
-    db.saveVms(vms, this.#now(), { complete: true })
+    db.saveVms(vms, this.#now(), { complete: true, slotsOf: this.#slotsOf })
     for (const vm of this.#watch.see(vms, this.#now())) {
       if (vm.endReason === 'preempted') this.#market.preempted()
       log('INFO', `VM ${vm.id} ended: ${vm.endReason ?? 'reason unknown'}`)
@@ -166,7 +200,7 @@ export class PoolKeeper {
   }
 
   async #act(action: Action): Promise<string | undefined> {
-    const { log, pool, intents, scriptOf } = this.#options
+    const { log, pool } = this.#options
     switch (action.kind) {
       case 'abort':
         return action.because
@@ -178,41 +212,8 @@ export class PoolKeeper {
         this.#watch.forget(action.ids)
         return undefined
       case 'launch':
-        // Intent first, launch second: a crash between the two is repeated with the same token, never doubled.
-        await this.#launch(
-          intents.record(
-            {
-              vmCount: action.vmCount,
-              spot: action.choices[0]?.spot ?? false,
-              choices: action.choices.slice(0, MAX_CHOICES).map(choice => ({
-                offer: choice.offer,
-                bootDiskGib: choice.bootDiskGib,
-                startupScript: scriptOf(choice),
-              })),
-            },
-            this.#now(),
-          ),
-        )
+        await this.#launcher.launch(action)
         return undefined
-    }
-  }
-
-  async #launch(plan: LaunchPlan): Promise<void> {
-    const { pool, db, intents, log } = this.#options
-    try {
-      const { launched, failures } = await pool.launch(plan)
-      db.saveVms(launched, this.#now())
-      intents.settle(plan.token)
-      this.#watch.see(launched, this.#now())
-      for (const [what, count] of countBy(launched, vm => `${vm.instanceType} in ${vm.zone}`)) {
-        log('INFO', `Started ${count} ${plan.spot ? 'spot ' : ''}VMs ${what}`)
-      }
-      this.#market.report(plan, launched.length, failures, this.#now())
-      for (const failure of failures) this.#warnOnce(launchFailureText(failure))
-    } catch (error) {
-      // The cloud may or may not have heard us: the intent stays, and is repeated by its token.
-      log('ERROR', `VMs could not be started; trying again in ${REPEAT_SECONDS} s: ${messageOf(error)}`)
-      this.#repeatAtMs = this.#now().getTime() + REPEAT_SECONDS * 1000
     }
   }
 
@@ -226,24 +227,25 @@ export class PoolKeeper {
   }
 }
 
-const REPEAT_SECONDS = 15 // an API that refuses everything is asked four times a minute
-const MIN_BILLED_SECONDS = 60 // clouds bill at least a minute
-const MAX_CHOICES = 20 // as many as a fleet request takes
+const TERMINATION_SECONDS = 5 // from a decision to the end of the bill
+const CLOUD_BOOT_SECONDS = 60 // also the least that clouds bill
 const IDLE_LOOK_TASKS_PER_VM = 1000 // with more tasks left than this, VMs are not idle and the queue need not be asked
 
+function spentUsd(vms: readonly Vm[], now: Date): number {
+  return vms.reduce((sum, vm) => sum + microUsdOf(vm, now), 0) / 1e6
+}
+
+function paidUntil(vms: readonly VmRecord[]): ReadonlyMap<VmId, Date> {
+  return new Map(
+    vms.flatMap(({ id, launchedAt, paidSeconds }) =>
+      paidSeconds === undefined ? [] : [[id, new Date(launchedAt.getTime() + paidSeconds * 1000)]],
+    ),
+  )
+}
+
 /** VMs of an earlier job of the same name are still listed for a while; their cost is not this job's. */
-function foreignVms(vms: readonly Vm[], db: JobDb): ReadonlySet<VmId> {
+function foreignVms(vms: readonly Vm[], db: KeeperDb): ReadonlySet<VmId> {
   const ours = new Set(db.vms().map(vm => vm.id))
   const ended = vms.filter(vm => (vm.state === 'terminated' || vm.state === 'stopping') && !ours.has(vm.id))
   return new Set(ended.map(vm => vm.id))
-}
-
-function launchFailureText({ reason, instanceType, zone, message }: LaunchFailure): string {
-  return `No VM ${instanceType} in ${zone} (${reason}): ${message}`
-}
-
-function countBy<T>(items: readonly T[], key: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1)
-  return counts
 }

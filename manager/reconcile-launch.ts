@@ -2,7 +2,9 @@
 import type { JobConfig, TaskRules } from '../core/job-config.ts'
 import type { Vm } from '../infra/provider.ts'
 import { atLeast, timesToCover, timesWithin } from './exact-division.ts'
+import { paidSecondsOf } from './reconcile-money.ts'
 import { type Choice, tasksPerVm } from './select-offers.ts'
+import { expectedUsdPerCpuHour } from './select-rank.ts'
 
 /** What the VMs that stay add up to. */
 export interface PoolSums {
@@ -21,10 +23,24 @@ export interface LaunchInputs {
   readonly choices: readonly Choice[]
   readonly spentUsd: number
   readonly horizonSeconds: number
+  /** What the VMs that stay can still cost. Default: the horizon of each. */
+  readonly reservedUsd?: number
+  /** See reconcile-money.ts. */
+  readonly leastPaidSeconds?: number
+  readonly mostPaidSeconds?: number | undefined
+}
+
+export interface Launch {
+  readonly kind: 'launch'
+  readonly vmCount: number
+  /** Best first; any mixture of them keeps every bound. */
+  readonly choices: readonly Choice[]
+  /** For how long money is reserved for each VM: its lifetime. Absent without max_total_cost. */
+  readonly paidSeconds?: number
 }
 
 export interface LaunchDecision {
-  readonly launch?: { readonly kind: 'launch'; readonly vmCount: number; readonly choices: readonly Choice[] }
+  readonly launch?: Launch
   readonly reason: string
   readonly warning?: string
 }
@@ -52,8 +68,15 @@ export function planLaunch(inputs: LaunchInputs): LaunchDecision {
     const unmet = most.vmCount > 0 ? unmetMinimum(choice, most, inputs) : undefined
     if (most.vmCount > 0 && unmet === undefined) {
       const { vmCount } = most
+      const others = alternatives(choice, vmCount, inputs)
+      const paidSeconds = paidSecondsOf(vmCount, others, leftUsd(inputs), inputs.mostPaidSeconds)
       return {
-        launch: { kind: 'launch', vmCount, choices: alternatives(choice, vmCount, inputs) },
+        launch: {
+          kind: 'launch',
+          vmCount,
+          choices: others,
+          ...(paidSeconds === undefined ? undefined : { paidSeconds }),
+        },
         reason: `${vmCount} more VMs, as many as ${most.limitedBy}`,
       }
     }
@@ -74,9 +97,8 @@ interface Most {
 }
 
 function mostOf({ offer, tasksPerVm: slots }: Choice, inputs: LaunchInputs): Most {
-  const { config, sums, unfinishedCount, spentUsd, horizonSeconds } = inputs
+  const { config, sums, unfinishedCount, horizonSeconds, leastPaidSeconds = horizonSeconds } = inputs
   const { pool } = config
-  const hours = horizonSeconds / 3600
   const price = offer.priceUsdPerHour
   const limits: [string, number][] = [['max_instances allows', pool.maxInstances - sums.vmCount]]
   if (pool.maxSimultaneousTasks !== undefined) {
@@ -86,14 +108,19 @@ function mostOf({ offer, tasksPerVm: slots }: Choice, inputs: LaunchInputs): Mos
     limits.push(['max_total_cpus allows', timesWithin(pool.maxTotalCpus - sums.vcpuCount, offer.vcpuCount)])
   }
   limits.push(['max_total_price_per_hour allows', timesWithin(pool.maxTotalUsdPerHour - sums.usdPerHour, price)])
-  if (pool.maxTotalCostUsd !== undefined) {
-    const left = pool.maxTotalCostUsd - spentUsd - sums.usdPerHour * hours
-    limits.push(['max_total_cost allows', timesWithin(left, price * hours)])
-  }
+  const left = leftUsd(inputs)
+  if (left !== undefined) limits.push(['max_total_cost allows', timesWithin(left, (price * leastPaidSeconds) / 3600)])
   const needed = timesToCover(unfinishedCount - sums.slotCount, slots)
   const [limitedBy, allowed] = limits.reduce((least, limit) => (limit[1] < least[1] ? limit : least))
   if (needed <= allowed) return { vmCount: needed, limitedBy: 'the work left needs', enough: true }
   return { vmCount: Math.max(0, allowed), limitedBy, enough: false }
+}
+
+/** Neither spent nor reserved; undefined without a limit. */
+function leftUsd({ config, sums, spentUsd, horizonSeconds, reservedUsd }: LaunchInputs): number | undefined {
+  const { maxTotalCostUsd } = config.pool
+  if (maxTotalCostUsd === undefined) return undefined
+  return maxTotalCostUsd - spentUsd - (reservedUsd ?? (sums.usdPerHour * horizonSeconds) / 3600)
 }
 
 /** A pool that cannot become worth its while is not started at all. Little work left is no reason to refuse. */
@@ -113,11 +140,35 @@ function unmetMinimum(choice: Choice, most: Most, { config, sums }: LaunchInputs
   return `${missed[0]} ${missed[1]} cannot be reached: ${most.limitedBy} ${missed[2]}`
 }
 
+const PRICE_BAND = 1.5 // a dearer place is tried only when all within the band have no capacity
+const SPREAD_BAND = 1.1 // places that cost nearly the same share the VMs, so that losing one is not losing all
+const MAX_SHARES = 4
+const MIN_VMS_PER_SHARE = 2
+
 /** The adapter may fall back to any of these, so each must keep every bound with this many VMs. */
 function alternatives(best: Choice, vmCount: number, inputs: LaunchInputs): Choice[] {
-  const from = inputs.choices.indexOf(best)
+  const { tasks } = inputs.config
+  const most = expectedUsdPerCpuHour(best, tasks) * PRICE_BAND
   return inputs.choices
-    .slice(from)
+    .slice(inputs.choices.indexOf(best))
     .filter(choice => choice.spot === best.spot)
+    .filter(choice => choice === best || expectedUsdPerCpuHour(choice, tasks) <= most)
     .filter(choice => choice === best || mostOf(choice, inputs).vmCount >= vmCount)
+}
+
+/** One launch as several, each led by another of the best places; in total the same. */
+export function spreadLaunch(launch: Launch, tasks: TaskRules): Launch[] {
+  const [best] = launch.choices
+  if (best === undefined) return [launch]
+  const most = expectedUsdPerCpuHour(best, tasks) * SPREAD_BAND
+  const leaders = launch.choices
+    .filter(choice => expectedUsdPerCpuHour(choice, tasks) <= most)
+    .slice(0, Math.max(1, Math.min(MAX_SHARES, Math.floor(launch.vmCount / MIN_VMS_PER_SHARE))))
+  const share = Math.floor(launch.vmCount / leaders.length)
+  const rest = launch.vmCount % leaders.length
+  return leaders.map((leader, index) => ({
+    ...launch,
+    vmCount: share + (index < rest ? 1 : 0),
+    choices: [leader, ...launch.choices.filter(choice => choice !== leader)],
+  }))
 }

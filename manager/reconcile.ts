@@ -2,13 +2,13 @@
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Vm } from '../infra/provider.ts'
-import { type PoolSums, planLaunch, sumOf } from './reconcile-launch.ts'
+import { type Launch, planLaunch, spreadLaunch, sumOf } from './reconcile-launch.ts'
+import { findUnpaid, type MoneyView, moneyIsOut, reservedUsd } from './reconcile-money.ts'
 import { findSilent, type SignsOfLife } from './reconcile-silence.ts'
-import type { Choice } from './select-offers.ts'
+import { type Choice, tasksPerVm } from './select-offers.ts'
 import type { Stillborn } from './vm-watch.ts'
 
-export interface PoolView {
-  readonly now: Date
+export interface PoolView extends MoneyView {
   readonly config: Pick<JobConfig, 'pool' | 'tasks' | 'watch'>
   /** Tasks without a final result. */
   readonly unfinishedCount: number
@@ -19,15 +19,11 @@ export interface PoolView {
   /** Best first. */
   readonly choices: readonly Choice[]
   readonly signs: SignsOfLife
-  /** What the job's VMs have cost so far. */
-  readonly spentUsd: number
-  /** How long VMs may run on before the next decision can stop them, and be billed. */
-  readonly horizonSeconds: number
   readonly stillborn: Stillborn
 }
 
 export type Action =
-  | { readonly kind: 'launch'; readonly vmCount: number; readonly choices: readonly Choice[] }
+  | Launch
   | { readonly kind: 'terminate'; readonly ids: readonly VmId[]; readonly because: string }
   /** The job cannot go on. Comes after the termination of its VMs. */
   | { readonly kind: 'abort'; readonly because: string }
@@ -46,7 +42,7 @@ export function reconcile(view: PoolView): Decision {
   const active = view.vms.filter(vm => vm.state === 'starting' || vm.state === 'running')
   if (view.unfinishedCount === 0) return endAll(active, 'all tasks are done')
 
-  const broke = moneyIsOut(view, sumOf(active, view.config.tasks))
+  const broke = moneyIsOut(view, active, view.choices)
   if (broke !== undefined) return abort(active, broke)
   if (view.stillborn.count >= MAX_STILLBORN) return abort(active, stillbornText(view))
 
@@ -54,41 +50,42 @@ export function reconcile(view: PoolView): Decision {
   if (silence.kind === 'all') return abort(active, silence.because)
   const silent = new Set(silence.ids)
   const heard = active.filter(vm => !silent.has(vm.id))
-  const superfluous = findSuperfluous(heard, view)
-  const kept = heard.filter(vm => !superfluous.includes(vm.id))
+  const unpaid = new Set(findUnpaid(heard, view))
+  const paid = heard.filter(vm => !unpaid.has(vm.id))
+  const superfluous = findSuperfluous(paid, view)
+  const kept = paid.filter(vm => !superfluous.has(vm.id))
 
-  const { launch, reason, warning } = planLaunch({ ...view, sums: sumOf(kept, view.config.tasks) })
+  const keptIds = new Set(kept.map(vm => vm.id))
+  const billed = view.vms.filter(vm => vm.state !== 'terminated')
+  // What is being ended is still billed for a while.
+  const ending = billed.filter(vm => !keptIds.has(vm.id)).map(vm => ({ ...vm, state: 'stopping' as const }))
+  const { launch, reason, warning } = planLaunch({
+    ...view,
+    sums: sumOf(kept, view.config.tasks),
+    reservedUsd: reservedUsd([...kept, ...ending], view),
+  })
   return {
     actions: [
       ...terminate(silence.ids, silence.because),
-      ...terminate(superfluous, 'idle'),
-      ...(launch === undefined ? [] : [launch]),
+      ...terminate([...unpaid], 'the money for its lifetime is used up'),
+      ...terminate([...superfluous], 'idle'),
+      ...(launch === undefined ? [] : spreadLaunch(launch, view.config.tasks)),
     ],
     reason,
     warnings: [...silence.warnings, ...(warning === undefined ? [] : [warning])],
   }
 }
 
-function moneyIsOut({ config, spentUsd, horizonSeconds, choices }: PoolView, sums: PoolSums): string | undefined {
-  const { maxTotalCostUsd } = config.pool
-  if (maxTotalCostUsd === undefined) return undefined
-  // With no VM the question is whether even the cheapest could still be paid for.
-  const cheapest = Math.min(...choices.map(({ offer }) => offer.priceUsdPerHour))
-  const ratePerHour = sums.vmCount > 0 ? sums.usdPerHour : Number.isFinite(cheapest) ? cheapest : 0
-  const next = spentUsd + (ratePerHour * horizonSeconds) / 3600
-  if (next <= maxTotalCostUsd) return undefined
-  return `the job has cost ${usd(spentUsd)}, and its next ${horizonSeconds} s would exceed max_total_cost ${usd(maxTotalCostUsd)}`
-}
-
 /** Idle VMs without which every task left still has its place. */
-function findSuperfluous(vms: readonly Vm[], { idle, unfinishedCount, config }: PoolView): VmId[] {
-  let slotCount = sumOf(vms, config.tasks).slotCount
-  const found: VmId[] = []
+function findSuperfluous(vms: readonly Vm[], { idle, unfinishedCount, config }: PoolView): ReadonlySet<VmId> {
+  const found = new Set<VmId>()
+  if (idle.size === 0) return found
+  let { slotCount } = sumOf(vms, config.tasks)
   for (const vm of vms) {
     if (!idle.has(vm.id)) continue
-    const left = slotCount - sumOf([vm], config.tasks).slotCount
+    const left = slotCount - tasksPerVm(vm.vcpuCount, config.tasks)
     if (left < unfinishedCount) continue
-    found.push(vm.id)
+    found.add(vm.id)
     slotCount = left
   }
   return found
@@ -117,8 +114,4 @@ function abort(active: readonly Vm[], because: string): Decision {
 
 function idleDecision(reason: string): Decision {
   return { actions: [], reason, warnings: [] }
-}
-
-function usd(amount: number): string {
-  return `$${amount.toFixed(amount < 1 ? 4 : 2)}`
 }

@@ -10,6 +10,8 @@ export interface Choice {
   readonly spot: boolean
   readonly tasksPerVm: number
   readonly bootDiskGib: number
+  /** The share of a VM's time that is expected not to be lost to preemptions; absent = 1. */
+  readonly survival?: number
 }
 
 type Needs = Pick<JobConfig, 'machine' | 'tasks' | 'bootDisk' | 'zone'>

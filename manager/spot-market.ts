@@ -2,6 +2,7 @@
 import type { PoolLimits } from '../core/job-config.ts'
 import type { LaunchFailure, LaunchPlan } from '../infra/provider.ts'
 import type { Choice } from './select-offers.ts'
+import { type Place, placeKey, placeOf } from './select-rank.ts'
 
 const FIRST_PAUSE_SECONDS = 30
 const MAX_PAUSE_SECONDS = 600 // capacity comes back within minutes more often than not
@@ -28,7 +29,9 @@ export class SpotMarket {
 
   /** What can be tried now, best first. */
   usable(choices: readonly Choice[], now: Date): readonly Choice[] {
-    const rested = choices.filter(choice => (this.#setbacks.get(keyOf(choice))?.until ?? 0) <= now.getTime())
+    const rested = choices.filter(
+      choice => (this.#setbacks.get(placeKey(placeOf(choice)))?.until ?? 0) <= now.getTime(),
+    )
     if (choices.every(choice => !choice.spot)) return rested
     if (this.#tooManyPreemptions()) return rested.filter(choice => !choice.spot)
     return rested.filter(choice => choice.spot || this.#waitedLongEnough(now))
@@ -59,18 +62,4 @@ export class SpotMarket {
     if (this.#refusedSince === undefined) return false
     return now.getTime() - this.#refusedSince >= this.#fallback.afterWaitSeconds * 1000
   }
-}
-
-interface Place {
-  readonly instanceType: string
-  readonly zone: string
-  readonly spot: boolean
-}
-
-function keyOf({ offer, spot }: Choice): string {
-  return placeKey({ instanceType: offer.instanceType, zone: offer.zone, spot })
-}
-
-function placeKey({ instanceType, zone, spot }: Place): string {
-  return `${instanceType} ${zone} ${spot}`
 }

@@ -10,11 +10,13 @@ export interface StartupScriptInputs {
   readonly queueName: string
   /** More variables for the VM, e.g. where its cloud is. */
   readonly extra: Readonly<Record<string, string>>
+  /** Money is reserved for this long a life, from launch to the end of the bill. */
+  readonly paidSeconds?: number | undefined
 }
 
 /** Throws a UserError if the job says neither what to run nor how to boot. */
 export function startupScriptFor({ offer, spot, ...choice }: Choice, inputs: StartupScriptInputs): string {
-  const { config, jobId, queueName, extra } = inputs
+  const { config, jobId, queueName, extra, paidSeconds } = inputs
   const { tasks, boot, watch } = config
   return renderStartupScript({
     userScript: boot.startupScript ?? agentScript(config),
@@ -42,11 +44,19 @@ export function startupScriptFor({ offer, spot, ...choice }: Choice, inputs: Sta
       maxAttempts: tasks.maxAttempts,
       maxPreemptions: tasks.maxPreemptions,
       idleShutdownSeconds: boot.idleShutdownSeconds,
-      maxInstanceLifetimeSeconds: boot.maxVmLifetimeSeconds,
+      maxInstanceLifetimeSeconds: lifetimeSeconds(boot.maxVmLifetimeSeconds, paidSeconds),
       region: config.region,
       extra,
     },
   })
+}
+
+const BOOT_AND_END_SECONDS = 120 // before the agent counts its lifetime, and from its end to that of the bill
+
+function lifetimeSeconds(wanted: number | undefined, paidSeconds: number | undefined): number | undefined {
+  if (paidSeconds === undefined) return wanted
+  const paid = Math.max(1, Math.floor(Math.max(paidSeconds / 2, paidSeconds - BOOT_AND_END_SECONDS)))
+  return Math.min(wanted ?? paid, paid)
 }
 
 function agentScript({ boot, provider }: JobConfig): string {

@@ -7,6 +7,7 @@ import { type JobDb, openJobDb } from '../job-db.ts'
 import type { JobFacts } from '../job-db-facts.ts'
 import { totalCount } from '../job-db-status.ts'
 import { buildJobDb, type LoadProgress, resumeLoading, type TaskBatches } from '../load-tasks.ts'
+import { refuseIfHeld } from '../manager-lease.ts'
 import type { Invocation } from './invocation.ts'
 import type { OpenJob } from './open-job.ts'
 
@@ -36,6 +37,7 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
     skip: Math.max(0, options.count('start-task') ?? 0),
     limit: Math.max(0, options.count('limit') ?? 0),
   } satisfies JobFacts
+  refuseIfManaged(file)
   const pool = openPool(job)
   if (!(await mayReplace(job, pool, file, invocation))) {
     terminal.print('Operation cancelled.')
@@ -63,6 +65,7 @@ export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<P
   const { options, terminal } = invocation
   const db = openExistingDb(job, invocation)
   try {
+    refuseIfHeld(db.sqlite)
     const facts = {
       ...db.job(),
       ...(options.text('task-file') === undefined ? undefined : { taskFile: options.text('task-file') }),
@@ -80,6 +83,23 @@ export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<P
   } catch (error) {
     db.close()
     throw error
+  }
+}
+
+/** What is no job's database, nobody looks after. */
+function refuseIfManaged(file: string): void {
+  if (!existsSync(file)) return
+  let db: JobDb
+  try {
+    db = openJobDb(file, { mode: 'readonly' })
+  } catch (error) {
+    if (error instanceof UserError) return
+    throw error
+  }
+  try {
+    refuseIfHeld(db.sqlite)
+  } finally {
+    db.close()
   }
 }
 

@@ -1,6 +1,7 @@
 // run: a whole job in one command, from the task file to the report. Also `run --continue` and `run --dry-run`.
 
 import { LaunchIntents } from '../launch-intents.ts'
+import { ManagerLease } from '../manager-lease.ts'
 import { PoolKeeper } from '../pool-keeper.ts'
 import { buildReport, renderReport } from '../report.ts'
 import { type RunEnd, runJob } from '../run.ts'
@@ -54,7 +55,7 @@ async function uninterrupted<T>(work: Promise<T>, interrupts: Interrupts): Promi
 
 interface RunParts {
   readonly choices: readonly Choice[]
-  readonly scriptOf: (choice: Choice) => string
+  readonly scriptOf: (choice: Choice, paidSeconds?: number) => string
   readonly interrupts: Interrupts
   readonly invocation: Invocation
 }
@@ -64,7 +65,9 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   const { options, terminal } = invocation
   const { config, queues, provider } = job
   const log = terminal.log.bind(terminal)
+  using lease = new ManagerLease(db.sqlite)
   const keeper = new PoolKeeper({
+    lease,
     pool: openPool(job),
     taskQueue: queues.tasks,
     db,
@@ -157,10 +160,11 @@ function continueHint(_job: OpenJob): string {
   return 'cloud-tasks run --continue with the same options'
 }
 
-function scriptWriter({ config, jobId, queues, settings }: OpenJob): (choice: Choice) => string {
+function scriptWriter({ config, jobId, queues, settings }: OpenJob): (choice: Choice, paidSeconds?: number) => string {
   const root = settings.local?.root
   const extra = root === undefined ? {} : { [LOCAL_ROOT_VARIABLE]: root }
-  return choice => startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra })
+  return (choice, paidSeconds) =>
+    startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra, paidSeconds })
 }
 
 /** Looking is free on this machine, and a request that is counted and throttled in a cloud. */

@@ -11,6 +11,10 @@ const CLI = fileURLToPath(new URL('../../manager/main.ts', import.meta.url))
 const FRESH = ['run', '--config', 'job.yml', '--task-file', 'tasks.json'] as const
 const AGAIN = ['run', '--config', 'job.yml', '--continue'] as const
 const TIMEOUT = { timeout: 60_000 }
+const ADDS_IN_60_MS = `export default async (id, { a, b }) => {
+  await new Promise(resolve => setTimeout(resolve, 60))
+  return a + b
+}`
 
 function jobFolder(t: TestContext, options: JobFolderOptions): JobFolder {
   const folder = new JobFolder(options)
@@ -137,17 +141,37 @@ describe('run', () => {
 
   it('ends its VMs at the limit of money, and goes on when there is more', TIMEOUT, async t => {
     const folder = jobFolder(t, {
-      taskCount: 1200,
-      local: ['price_per_hour: 3600'],
-      run: ['max_total_price_per_hour: 10000', 'max_total_cost: 62', 'lease_seconds: 3'],
+      taskCount: 300,
+      taskModule: ADDS_IN_60_MS,
+      local: ['price_per_hour: 3600'], // 1 USD a second
+      run: ['max_total_price_per_hour: 10000', 'max_total_cost: 13', 'lease_seconds: 3'],
     })
-    const { exitCode, stderr } = await folder.run(...FRESH) // 1 USD a second; a minute is kept in reserve
+    const { exitCode, stderr } = await folder.run(...FRESH)
     assert.equal(exitCode, 1)
-    assert.match(stderr, /The job stops: the job has cost \$\d.*max_total_cost \$62/)
+    assert.match(stderr, /The job stops: the job has cost \$\d.*max_total_cost \$13/)
     assert.deepEqual(folder.processes(), [])
+    const cost = Number(folder.query('SELECT micro_usd FROM job_cost')[0]?.micro_usd)
+    assert.ok(cost > 3e6 && cost <= 13e6, `${cost}`)
     const rest = await folder.run(...AGAIN, '--max-total-cost', '10000')
     assert.equal(rest.exitCode, 0, rest.stderr)
-    assertAllRight(folder, 1200)
+    assertAllRight(folder, 300)
+  })
+
+  it('is refused while another manager looks after the job, and free again when that one is dead', TIMEOUT, async t => {
+    const folder = jobFolder(t, { taskCount: 1500 })
+    const running = folder.start(...FRESH)
+    await until('a result', () => folder.count("status = 'completed'") > 0, running)
+    for (const command of [AGAIN, [...FRESH, '--force']]) {
+      const { exitCode, stderr } = await folder.run(...command)
+      assert.equal(exitCode, 1)
+      assert.match(stderr, new RegExp(`The job is looked after by another manager \\(process ${running.child.pid} on `))
+    }
+    running.child.kill('SIGKILL')
+    await running.ended
+    const rest = await folder.run(...AGAIN)
+    assert.equal(rest.exitCode, 0, rest.stderr)
+    assertAllRight(folder, 1500)
+    assert.deepEqual(folder.query('SELECT * FROM manager_lease'), [])
   })
 
   it('makes do with the VMs it can get', TIMEOUT, async t => {
