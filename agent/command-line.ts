@@ -94,6 +94,7 @@ export function renderHelp(): string {
   return [
     'Usage: cloud-tasks-agent [options] ./task.ts',
     '       cloud-tasks-agent [options] -- command args',
+    '       cloud-tasks-agent serve [options]     (the HTTP API; serve --help)',
     '',
     'Takes tasks from a queue (or a task file), runs each in a process of its own, reports every result.',
     'A task is a module with a default export or an export processTask(taskId, taskData, worker),',

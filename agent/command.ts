@@ -10,6 +10,7 @@ import { optionsOf, taskProgram } from './task-program.ts'
 export async function runCommand(words: readonly string[], env: Env): Promise<number> {
   let log = openLog({ verbose: false })
   try {
+    if (words[0] === 'serve') return await (await import('./http/serve-command.ts')).runServe(words.slice(1), env)
     const commandLine = parseCommandLine(words, env)
     if (commandLine.ask === 'help') return print(renderHelp())
     if (commandLine.ask === 'version') return print(`${version()}\n`)

@@ -114,7 +114,8 @@ async function openTaskFile(location: string, settings: AgentSettings, objects: 
   return openFileQueue(location, batches)
 }
 
-async function openSettingsProvider(settings: AgentSettings, env: Env): Promise<Provider | undefined> {
+/** undefined = no provider is set. */
+export async function openSettingsProvider(settings: AgentSettings, env: Env): Promise<Provider | undefined> {
   if (settings.provider === undefined) return undefined
   const name = settings.provider.toLowerCase()
   const known = PROVIDER_NAMES.find(candidate => candidate === name)

@@ -1,4 +1,6 @@
-// One line a message on stderr, in the format of the Python system: local time, level, text.
+// One line a message on stderr or in a file, in the format of the Python system: local time, level, text.
+import { appendFileSync } from 'node:fs'
+import { messageOf, UserError } from '../core/errors.ts'
 
 export interface Log {
   debug(text: string): void
@@ -8,9 +10,28 @@ export interface Log {
 }
 
 export function openLog({ verbose }: { readonly verbose: boolean }): Log {
-  const write = (level: string, text: string) => {
-    process.stderr.write(`${localTime(new Date())} ${level} - ${text}\n`)
+  return logTo(line => process.stderr.write(line), verbose)
+}
+
+/** Opens the file anew for each line, so that it can be moved away while the program runs. */
+export function openFileLog(file: string, { verbose }: { readonly verbose: boolean }): Log {
+  const append = (line: string) => {
+    try {
+      appendFileSync(file, line)
+    } catch {
+      process.stderr.write(line) // a full disk must not stop the program
+    }
   }
+  try {
+    appendFileSync(file, '')
+  } catch (error) {
+    throw new UserError(`Log file ${file} cannot be written: ${messageOf(error)}.`, { cause: error })
+  }
+  return logTo(append, verbose)
+}
+
+function logTo(append: (line: string) => void, verbose: boolean): Log {
+  const write = (level: string, text: string) => append(`${localTime(new Date())} ${level} - ${text}\n`)
   return {
     debug: text => {
       if (verbose) write('DEBUG', text)

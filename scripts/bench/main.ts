@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
 import { updateDocs } from './docs.ts'
 import { measureIdleAgent, measureStart } from './footprint.ts'
+import { measureHttp } from './http.ts'
 import { measureLimits } from './limits.ts'
 import { describeMachine, loadAverage } from './machine.ts'
 import { measureMemory } from './memory.ts'
@@ -19,6 +20,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   all: measureAll,
   loader: measureLoader,
   collector: measureCollector,
+  http: measureHttp,
   memory: measureMemory,
   notice: measureNotice,
   kill: measureKill,
