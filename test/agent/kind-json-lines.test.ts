@@ -1,0 +1,6 @@
+import { join } from 'node:path'
+import { agentKind, describeKind } from './kind-suite.ts'
+
+const at = (name: string) => join(import.meta.dirname, '../fixtures/kinds', name)
+
+describeKind(agentKind('a program of JSON lines', ['--', 'python3', at('json-lines.py')]))
