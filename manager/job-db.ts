@@ -98,6 +98,15 @@ export class JobDb {
     })
   }
 
+  /** As if they had never left the queue; their events stay. Unknown ids are ignored. */
+  resetTasks(taskIds: readonly string[]): void {
+    // The revision stays, so that the counters' trigger counts the change.
+    const reset = `UPDATE tasks SET status = 'in_queue_original', retry = NULL, completed_at = NULL, elapsed_time = NULL,
+      hostname = NULL, result = NULL, exception = NULL, exit_code = NULL, dead_letter = NULL
+      WHERE task_id IN (SELECT value FROM json_each(?)) AND status NOT IN ('completed', 'in_queue_original')`
+    this.#transaction(() => this.sqlite.prepare(reset).run(JSON.stringify(taskIds)))
+  }
+
   /** Every stored event that is JSON, oldest first. */
   *rawEvents(): Generator<string> {
     const rows = this.sqlite.prepare(`SELECT raw_event FROM events WHERE event_type IS NOT 'malformed' ORDER BY id`)

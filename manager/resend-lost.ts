@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { PRIORITIES } from '../core/task.ts'
 import type { OutgoingMessage, Queue, QueueDepth } from '../infra/provider.ts'
 import type { JobDb } from './job-db.ts'
-import { UNFINISHED_STATUSES } from './job-db-status.ts'
+import { type TaskStatus, UNFINISHED_STATUSES } from './job-db-status.ts'
 
 export interface ResendOptions {
   readonly db: JobDb
@@ -26,7 +26,8 @@ export async function resendLost({ db, tasks, events, nobodyLoads }: ResendOptio
   const { pending } = db.counts()
   if (db.unfinishedCount() === pending || (pending > 0 && nobodyLoads !== true)) return 0
   let sentCount = 0
-  for (const messages of unfinished(db.sqlite)) {
+  const statuses = UNFINISHED_STATUSES.filter(status => status !== 'pending')
+  for (const messages of storedMessages(db.sqlite, statuses)) {
     await tasks.send(messages)
     sentCount += messages.length
   }
@@ -38,31 +39,34 @@ function isEmpty(depth: QueueDepth | undefined): boolean {
   return depth === undefined || (!depth.estimated && depth.ready + depth.leased + depth.delayed === 0)
 }
 
-function* unfinished(sqlite: DatabaseSync): Generator<OutgoingMessage[]> {
-  const statuses = UNFINISHED_STATUSES.filter(status => status !== 'pending')
-    .map(status => `'${status}'`)
-    .join(', ')
+/** Tasks as messages of their next attempt, from their rows, batch after batch; a batch may be changed once it was yielded. */
+export function* storedMessages(
+  sqlite: DatabaseSync,
+  statuses: readonly TaskStatus[],
+  { newBudget = false }: { readonly newBudget?: boolean } = {},
+): Generator<OutgoingMessage[]> {
   const select = sqlite.prepare(`
     SELECT rowid, task_id, task_data, attempt, priority, type FROM tasks
-    WHERE rowid > ? AND status IN (${statuses}) ORDER BY rowid LIMIT ${BATCH}`)
+    WHERE rowid > ? AND status IN (SELECT value FROM json_each(?)) ORDER BY rowid LIMIT ${BATCH}`)
   for (let afterRow = 0; ; ) {
-    const rows = select.all(afterRow)
+    const rows = select.all(afterRow, JSON.stringify(statuses))
     const last = rows.at(-1)
     if (last === undefined) return
-    yield rows.map(messageOf)
+    yield rows.map(row => messageOf(row, newBudget))
     afterRow = Number(last.rowid)
   }
 }
 
 /** The next attempt after the one the DB shows: an event of an earlier attempt would not count any more. */
-function messageOf(row: Record<string, unknown>): OutgoingMessage {
+function messageOf(row: Record<string, unknown>, newBudget: boolean): OutgoingMessage {
   const taskId = String(row.task_id)
   const priority = PRIORITIES.find(known => known === row.priority)
   const attempt = typeof row.attempt === 'number' ? row.attempt : 0
   const extra = {
     ...(typeof row.type === 'string' ? { type: row.type } : undefined),
     ...(priority === undefined ? undefined : { priority }),
-    ...(attempt > 0 ? { attempt: attempt + 1, failures: attempt } : undefined),
+    ...(attempt > 0 ? { attempt: attempt + 1 } : undefined),
+    ...(attempt > 0 && !newBudget ? { failures: attempt } : undefined),
   }
   const rest = JSON.stringify(extra)
   // The data goes as it is stored: numbers too long for JavaScript stay as they are.

@@ -9,6 +9,7 @@ import {
   type OptionGroup,
   type OptionSpec,
   OUTPUT_FILE,
+  TASK_FILE,
 } from './options.ts'
 
 export interface Command {
@@ -16,6 +17,8 @@ export interface Command {
   readonly name: string
   readonly summary: string
   readonly groups: readonly OptionGroup[]
+  /** A word behind the command, found among the options by this name. */
+  readonly argument?: { readonly name: string; readonly choices: readonly string[] }
   /** Resolves to what to run: returns the exit code. */
   readonly load: () => Promise<(invocation: Invocation) => Promise<number>>
 }
@@ -52,6 +55,28 @@ export const COMMANDS: readonly Command[] = [
       GROUPS.INSTANCE,
     ],
     load: async () => (await import('./run-command.ts')).runCommand,
+  },
+  {
+    name: 'plan',
+    summary: 'say what a job would start, how long it would take and what it would cost, and do nothing',
+    groups: [
+      own(
+        ...TASK_FILE,
+        { flag: 'tasks', type: 'int', added: true, doc: 'this many tasks, instead of a task file' },
+        {
+          flag: 'sample',
+          type: 'int',
+          doc: 'run this many tasks here first, picked by chance, to see how long they take',
+        },
+        { flag: 'seconds-per-task', type: 'text', doc: 'how long tasks take; several with commas say how it varies' },
+        CATALOG,
+        JSON_OUTPUT,
+      ),
+      ...JOB,
+      GROUPS.POOL,
+      GROUPS.INSTANCE,
+    ],
+    load: async () => (await import('./plan-command.ts')).planCommand,
   },
   {
     name: 'load_queue',
@@ -137,6 +162,25 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./check-config-command.ts')).checkConfigCommand,
   },
   {
+    name: 'requeue',
+    summary: 'put tasks that failed for good back into the queue, with new budgets',
+    groups: [
+      own(
+        DB_FILE,
+        { flag: 'all-failures', type: 'flag', doc: 'also exceptions, time-outs and exits that were not to be retried' },
+        JSON_OUTPUT,
+      ),
+      ...JOB,
+    ],
+    load: async () => (await import('./requeue-command.ts')).requeueCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'check account, queues, store, offers, task and clock before money is spent',
+    groups: [own(CATALOG, DB_FILE, JSON_OUTPUT), ...JOB, GROUPS.POOL, GROUPS.INSTANCE],
+    load: async () => (await import('./doctor-command.ts')).doctorCommand,
+  },
+  {
     name: 'deploy',
     summary: 'make the queues and whatever else the job needs to stand before VMs start',
     groups: [
@@ -176,6 +220,13 @@ export const COMMANDS: readonly Command[] = [
     summary: 'list what VMs can be had, with prices',
     groups: [own(CATALOG, ...LISTING), GROUPS.LOCATION, GROUPS.INSTANCE],
     load: async () => (await import('./listing-commands.ts')).listInstanceTypesCommand,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes commands and options in your shell',
+    groups: [],
+    argument: { name: 'shell', choices: ['bash', 'zsh', 'fish'] },
+    load: async () => (await import('./completion-command.ts')).completionCommand,
   },
 ]
 

@@ -50,7 +50,8 @@ export async function terminateVms(keeper: PoolKeeper, log: KeeperLog): Promise<
   }
 }
 
-async function collectLastEvents({ queues: { events } }: OpenJob, db: JobDb): Promise<void> {
+/** What waits in the event queue, for at most a few seconds. */
+export async function collectLastEvents({ queues: { events } }: Pick<OpenJob, 'queues'>, db: JobDb): Promise<void> {
   const stop = new AbortController()
   const deadline = systemClock.now() + LAST_EVENTS_MS
   const collecting = collectEvents({ queue: events, db, signal: stop.signal })

@@ -52,7 +52,7 @@ export async function loadChoices(
   return pool.spot && pool.onDemandFallback !== 'never' ? [...first, ...(await choose(false))] : first
 }
 
-async function readCatalogFile(file: string): Promise<Offer[]> {
+export async function readCatalogFile(file: string): Promise<Offer[]> {
   let content: unknown
   try {
     content = JSON.parse(await readFile(file, 'utf8'))

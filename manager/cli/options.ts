@@ -69,17 +69,21 @@ const INSTANCE: OptionGroup = { title: 'Choice of instance type', options: runOp
 /** Shared by several commands. */
 export const GROUPS = { COMMON, JOB, JOB_ID, LOCATION, LOCAL, POOL, INSTANCE }
 
+/** Which tasks: for commands that read a task file. */
+export const TASK_FILE: readonly OptionSpec[] = [
+  {
+    flag: 'task-file',
+    type: 'text',
+    names: 'file',
+    doc: 'tasks: .json, .jsonl or .yaml, each also .gz; a path or a URL',
+  },
+  { flag: 'start-task', type: 'int', doc: 'skip this many tasks of the file' },
+  { flag: 'limit', type: 'int', doc: 'take at most this many tasks' },
+]
 export const LOADING: OptionGroup = {
   title: 'Loading',
   options: [
-    {
-      flag: 'task-file',
-      type: 'text',
-      names: 'file',
-      doc: 'tasks: .json, .jsonl or .yaml, each also .gz; a path or a URL',
-    },
-    { flag: 'start-task', type: 'int', doc: 'skip this many tasks of the file' },
-    { flag: 'limit', type: 'int', doc: 'load at most this many tasks' },
+    ...TASK_FILE,
     { flag: 'max-concurrent-queue-operations', type: 'int', doc: 'kept for compatibility: sending is batched' },
     { flag: 'continue', type: 'flag', doc: 'go on with the job in the database instead of starting it anew' },
     { flag: 'force', short: 'f', type: 'flag', doc: 'do not ask before an earlier run of the job is replaced' },

@@ -53,7 +53,10 @@ function parseOptions(words: readonly string[], command: Command): GivenOptions 
       for (const letter of word.slice(1)) setFlag(values, find(`-${letter}`, spellings, command))
       continue
     }
-    if (!word.startsWith('-')) throw usage(`${command.name} takes no "${word}"; options begin with --`)
+    if (!word.startsWith('-')) {
+      setArgument(values, word, command)
+      continue
+    }
     const equals = word.startsWith('--') ? word.indexOf('=') : -1
     const spelling = find(equals === -1 ? word : word.slice(0, equals), spellings, command)
     const inline = equals === -1 ? [] : [word.slice(equals + 1)]
@@ -99,6 +102,13 @@ function find(word: string, spellings: readonly Spelling[], command: Command): S
 /** An option that the Python system has too: what is short for it there is short for it here, whatever we added. */
 function isShared({ spec, negated }: Spelling): boolean {
   return !(spec.added === true || (negated && spec.added === 'no-'))
+}
+
+function setArgument(values: Map<string, OptionValue>, word: string, { name, argument }: Command): void {
+  if (argument === undefined || values.has(argument.name))
+    throw usage(`${name} takes no "${word}"; options begin with --`)
+  if (!argument.choices.includes(word)) throw usage(`${name} ${argument.choices.join(' or ')}, not "${word}"`)
+  values.set(argument.name, word)
 }
 
 function takesNoValue({ type }: OptionSpec): boolean {

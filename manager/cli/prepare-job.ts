@@ -1,15 +1,17 @@
 // Makes a job ready to run: its tasks in the database, its queues there and clean. Replaces an earlier run only after a yes.
 import { existsSync } from 'node:fs'
 import { UserError } from '../../core/errors.ts'
+import type { Task } from '../../core/task.ts'
 import type { Pool } from '../../infra/provider.ts'
 import { readTaskFile } from '../../infra/task-file/read-task-file.ts'
 import { type JobDb, openJobDb } from '../job-db.ts'
 import type { JobFacts } from '../job-db-facts.ts'
 import { totalCount } from '../job-db-status.ts'
-import { buildJobDb, type LoadProgress, resumeLoading, type TaskBatches } from '../load-tasks.ts'
+import { buildJobDb, type LoadProgress, resumeLoading } from '../load-tasks.ts'
 import { refuseIfHeld } from '../manager-lease.ts'
 import type { Invocation } from './invocation.ts'
 import type { OpenJob } from './open-job.ts'
+import { objectsFor } from './task-file-objects.ts'
 
 export interface PreparedJob {
   readonly db: JobDb
@@ -47,7 +49,7 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
   const db = await buildJobDb({
     file,
     job: facts,
-    batches: batchesOf(job, facts),
+    batches: batchesOf(job, facts, invocation),
     maxBodyBytes: job.provider.limits.maxBodyBytes,
     onProgress: showLoading(invocation),
   })
@@ -57,7 +59,7 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
     db.close()
     throw error
   }
-  return { db, send: sender(job, db) }
+  return { db, send: sender(job, db, invocation) }
 }
 
 /** Goes on with the job in the DB. */
@@ -79,7 +81,7 @@ export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<P
     // While every task is pending, whatever is in the queues is of an earlier run.
     if (counts.pending === total && total > 0 && facts.loadState !== undefined) await cleanUp(job, openPool(job))
     else await (await job.openStack()).up(job.stackSpec)
-    return { db, send: sender(job, db) }
+    return { db, send: sender(job, db, invocation) }
   } catch (error) {
     db.close()
     throw error
@@ -162,21 +164,30 @@ async function cleanUp(job: OpenJob, pool: Pool): Promise<void> {
   for (const queue of Object.values(job.queues)) await queue.admin.purge()
 }
 
-function batchesOf({ provider }: OpenJob, { taskFile = '', skip, limit }: JobFacts): TaskBatches {
-  return readTaskFile(taskFile, {
-    objects: provider.openObjects(),
-    ...(skip ? { skip } : undefined),
-    ...(limit ? { limit } : undefined),
-  })
+async function* batchesOf(
+  { provider, config }: OpenJob,
+  { taskFile = '', skip, limit }: JobFacts,
+  invocation: Invocation,
+): AsyncGenerator<readonly Task[]> {
+  const objects = await objectsFor(taskFile, { provider, config, invocation })
+  try {
+    yield* readTaskFile(taskFile, {
+      ...(objects.reader && { objects: objects.reader }),
+      ...(skip ? { skip } : undefined),
+      ...(limit ? { limit } : undefined),
+    })
+  } finally {
+    await objects.close()
+  }
 }
 
-function sender(job: OpenJob, db: JobDb): PreparedJob['send'] {
+function sender(job: OpenJob, db: JobDb, invocation: Invocation): PreparedJob['send'] {
   const { limits } = job.provider
   return (signal, onProgress) =>
     resumeLoading({
       db,
       queue: job.queues.tasks,
-      batches: batchesOf(job, db.job()),
+      batches: batchesOf(job, db.job(), invocation),
       maxBodyBytes: limits.maxBodyBytes,
       maxDelaySeconds: limits.maxDelaySeconds,
       signal,

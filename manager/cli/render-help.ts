@@ -25,7 +25,13 @@ function commandHelp(command: Command): string {
     `${title}:`,
     ...table(options.map(option => [spell(option), option.doc])),
   ])
-  return [`Usage: cloud-tasks ${command.name} [options]`, '', `${capital(command.summary)}.`, ...groups].join('\n')
+  const argument = command.argument === undefined ? '' : ` <${command.argument.choices.join('|')}>`
+  return [
+    `Usage: cloud-tasks ${command.name}${argument} [options]`,
+    '',
+    `${capital(command.summary)}.`,
+    ...groups,
+  ].join('\n')
 }
 
 function spell({ flag, short, type, choices, unit }: OptionSpec): string {

@@ -203,6 +203,22 @@ describe('cloud-tasks', () => {
     assert.match((await folder.run('show_queue', '--config', 'dry.yml')).stdout, /does not exist/)
   })
 
+  it('says before a job what would fail in it', async () => {
+    const well = await inFolder('doctor --job-id healthy')
+    assert.equal(well.exitCode, 0, well.stdout)
+    assert.equal(well.stdout.match(/^ok /gm)?.length, 8)
+    const ill = await inFolder(
+      'doctor --job-id healthy --task-program ./gone.ts --max-total-price-per-hour 0.0001 --json',
+    )
+    assert.equal(ill.exitCode, 1)
+    const failures = JSON.parse(ill.stdout).filter(({ ok }: { ok: boolean }) => !ok)
+    assert.deepEqual(
+      failures.map(({ check }: { check: string }) => check),
+      ['offers', 'task'],
+    )
+    assert.match((await inFolder('show_queue --job-id healthy-doctor')).stdout, /does not exist/)
+  })
+
   it('brings the stack up and down', async () => {
     const up = await inFolder('deploy --job-id deployed')
     assert.match(up.stdout, /'deployed' is deployed/)
