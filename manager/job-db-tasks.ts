@@ -45,11 +45,11 @@ export class TaskWriter {
     this.#countPending = sqlite.prepare(
       `SELECT count(*) AS n FROM tasks WHERE rowid BETWEEN ? AND ? AND status = 'pending'`,
     )
-    // An event may be faster than we are: then only the times are filled in.
+    // An event may be faster than we are: then only the times are filled in. Rows of the Python system have them already.
     this.#mark = sqlite.prepare(`
       UPDATE tasks SET status = iif(status = 'pending', 'in_queue_original', status),
         enqueued_at = ?1, started_at = ?1, revision = coalesce(revision, 0) + 1
-      WHERE rowid BETWEEN ?2 AND ?3 AND enqueued_at IS NULL`)
+      WHERE rowid BETWEEN ?2 AND ?3 AND (enqueued_at IS NULL OR status = 'pending')`)
   }
 
   insert(tasks: readonly Task[], maxBodyBytes: number): void {
