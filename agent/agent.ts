@@ -150,7 +150,7 @@ export function startAgent(setup: AgentSetup): Agent {
   })
   const inbox = openInbox({
     queue,
-    idleSlotCount: () => slots.filter(slot => !slot.busy()).length,
+    idleSlotCount: () => slots.filter(slot => !slot.busy()).length * (program.batchSize ?? 1),
     doneCount: () => doneCount,
     maxTaskCount,
     admit: admission.admit,
@@ -270,6 +270,7 @@ export function startAgent(setup: AgentSetup): Agent {
     await Promise.race([pending.over(), systemClock.sleep(leftMs, patience.signal)])
     await reporter.drain(patience.signal)
     clearTimeout(timer)
+    patience.abort() // nothing here keeps the program any longer
     if (reporter.backlog() > 0)
       log.error(`${reporter.backlog()} results could not be reported; their tasks will run again.`)
     clearInterval(ticker)

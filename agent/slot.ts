@@ -243,7 +243,8 @@ export function openSlot({
     const blamed = unanswered[0]
     verdict = undefined
     if (blamed !== undefined) {
-      const exact = sentence !== undefined || exiting || unanswered.length === 1
+      // An answer may have waited for company behind which a task never looked up: then it is not the first one's time.
+      const exact = sentence?.kind === 'interrupted' || exiting || unanswered.length === 1
       if (exact) {
         events.ended(blamed, sentence ?? { kind: 'exited', exitCode }, {
           elapsedSeconds: elapsed(),

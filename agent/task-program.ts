@@ -116,10 +116,15 @@ function pythonProgram(pythonFile: string, name: string, { python = 'python3' }:
   }
 }
 
-/** So that Python finds our `cloud_tasks` package, in whatever way it is started. */
-function pythonPath(): Readonly<Record<string, string>> {
+/** Where Python finds the package `cloud_tasks`. */
+export function pythonFolder(): string | undefined {
   // Python files are not compiled: the program in dist/ uses those of the sources.
-  const folder = ['./python/', '../../agent/python/'].map(at => fileURLToPath(new URL(at, HERE))).find(existsSync)
+  return ['./python', '../../agent/python'].map(at => fileURLToPath(new URL(at, HERE))).find(existsSync)
+}
+
+/** So that it is found in whatever way Python is started. */
+function pythonPath(): Readonly<Record<string, string>> {
+  const folder = pythonFolder()
   if (folder === undefined) return {}
   const others = process.env.PYTHONPATH?.split(delimiter).filter(path => path !== '' && path !== folder) ?? []
   return { PYTHONPATH: [folder, ...others].join(delimiter) }

@@ -12,6 +12,8 @@ export interface RetryPolicy {
   readonly maxAttempts: number
   /** Interrupted attempts before a task is dead; undefined = no limit. */
   readonly maxPreemptions: number | undefined
+  /** Before each further attempt after a failure. Default: none after the first failure, then 1, 2, 4 … 60 s. */
+  readonly retryDelaySeconds?: number
 }
 
 export type Decision =
@@ -55,7 +57,7 @@ export function attemptOf(message: TaskMessage): number {
 }
 
 /** `exit code 3`, or `killed by signal 9`. */
-function describeExit(exitCode: number | undefined): string {
+export function describeExit(exitCode: number | undefined): string {
   if (exitCode === undefined) return 'process ended without an answer'
   return exitCode < 0 ? `process killed by signal ${-exitCode}` : `process ended with exit code ${exitCode}`
 }
@@ -73,7 +75,7 @@ function failed(end: AttemptEnd, policy: RetryPolicy, reason: string): Decision 
       reason: `${failures} failed attempts; last: ${reason}`,
     }
   }
-  return { kind: 'again', successor: { ...next(end, reason), failures }, delaySeconds: failureDelaySeconds(failures) }
+  return { kind: 'again', successor: { ...next(end, reason), failures }, delaySeconds: policy.retryDelaySeconds ?? failureDelaySeconds(failures) }
 }
 
 function interrupted(end: AttemptEnd, policy: RetryPolicy, reason: InterruptReason): Decision {
