@@ -93,12 +93,14 @@ export function renderHelp(): string {
   })
   return [
     'Usage: cloud-tasks-agent [options] ./task.ts',
+    '       cloud-tasks-agent [options] ./worker.py:process_task',
     '       cloud-tasks-agent [options] -- command args',
     '       cloud-tasks-agent serve [options]     (the HTTP API; serve --help)',
+    '       cloud-tasks-agent python-path         (for PYTHONPATH: the package cloud_tasks of Python workers)',
     '',
     'Takes tasks from a queue (or a task file), runs each in a process of its own, reports every result.',
-    'A task is a module with a default export or an export processTask(taskId, taskData, worker),',
-    'or any program that speaks JSON lines on stdin and stdout (docs/protocol.md).',
+    'A task is a module with a default export or an export processTask(taskId, taskData, worker), a Python function,',
+    'any program that speaks JSON lines on stdin and stdout (docs/protocol.md), or with --one-shot any program at all.',
     '',
     'Options (an option beats its environment variable; long options may be shortened while they stay unique):',
     ...lines,

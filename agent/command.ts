@@ -5,12 +5,13 @@ import { type CommandLine, parseCommandLine, renderHelp } from './command-line.t
 import { type Env, openConnections } from './connections.ts'
 import { type Log, openLog } from './log.ts'
 import { runAgent } from './run-agent.ts'
-import { optionsOf, taskProgram } from './task-program.ts'
+import { optionsOf, pythonFolder, taskProgram } from './task-program.ts'
 
 export async function runCommand(words: readonly string[], env: Env): Promise<number> {
   let log = openLog({ verbose: false })
   try {
     if (words[0] === 'serve') return await (await import('./http/serve-command.ts')).runServe(words.slice(1), env)
+    if (words[0] === 'python-path') return print(`${pythonFolder() ?? ''}\n`)
     const commandLine = parseCommandLine(words, env)
     if (commandLine.ask === 'help') return print(renderHelp())
     if (commandLine.ask === 'version') return print(`${version()}\n`)

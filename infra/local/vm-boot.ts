@@ -11,7 +11,7 @@ import {
   truncateSync,
 } from 'node:fs'
 import { shebangOptions } from '../startup-script.ts'
-import { VM_PROGRAMS } from './program-paths.ts'
+import { VM_PROGRAMS, VM_PYTHON_PATH } from './program-paths.ts'
 import { LOCAL_ROOT_VARIABLE } from './root.ts'
 import { VM_FOLDER_VARIABLE, VM_ID_VARIABLE, type VmFacts, type VmFolder } from './vm-folder.ts'
 
@@ -83,6 +83,7 @@ function environment({ root, folder, id }: { root: string; folder: VmFolder; id:
     LANG: 'C.UTF-8',
     ...Object.fromEntries(inherited),
     PATH: `${folder.file('bin')}:${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}`,
+    ...(VM_PYTHON_PATH === undefined ? undefined : { PYTHONPATH: VM_PYTHON_PATH }),
     HOME: folder.path,
     TMPDIR: folder.file('tmp'),
     [VM_ID_VARIABLE]: id,

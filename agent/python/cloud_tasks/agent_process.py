@@ -42,7 +42,7 @@ class AgentProcess:
         """Exit code; negative = killed by that signal."""
         exit_code = self._process.wait()
         self._remove_pipe()
-        return 1 if self._failed and exit_code == 0 else exit_code
+        return exit_code or int(self._failed)
 
     def _feed(self, task_source, pipe):
         try:
@@ -53,8 +53,7 @@ class AgentProcess:
             pass  # the agent has enough
         except BaseException:
             traceback.print_exc()
-            self._failed = True
-            self._process.send_signal(signal.SIGTERM)
+            self._failed = True  # the tasks before it are done all the same
 
     def _remove_pipe(self):
         if self._folder is not None:
