@@ -1,6 +1,7 @@
 // Renders a report for people: one screen, the money included.
 import { TASK_STATUSES, type TaskStatus } from './job-db-status.ts'
-import type { InstanceTypeLine, Report } from './report.ts'
+import { renderTable } from './render-table.ts'
+import type { InstanceTypeLine, Report, ZoneLine } from './report.ts'
 
 export function renderReport(report: Report): string {
   const title = report.unfinishedCount === 0 ? 'JOB COMPLETE' : `${count(report.unfinishedCount)} TASKS UNFINISHED`
@@ -9,7 +10,9 @@ export function renderReport(report: Report): string {
     renderTasks(report),
     renderTimes(report),
     renderExceptions(report),
+    renderSlowest(report),
     renderMoney(report),
+    renderVms(report),
   ]
   return sections
     .filter(lines => lines.length > 0)
@@ -31,13 +34,22 @@ const SINGULAR: Readonly<Record<TaskStatus, string>> = {
   failed: 'Failed (dead letters)',
 }
 
-function renderTasks({ counts, totalCount, attempts }: Report): readonly string[] {
+function renderTasks({ counts, totalCount, attempts, unfinishedTaskIds }: Report): readonly string[] {
   const lines = TASK_STATUSES.filter(status => counts[status] !== 0).map(status => {
     const share = totalCount > 0 ? `  ${((counts[status] / totalCount) * 100).toFixed(1).padStart(5)} %` : ''
     return row(SINGULAR[status], `${count(counts[status]).padStart(12)}${share}`)
   })
   const attemptsLine = `${count(attempts.total).padStart(12)}  (${count(attempts.retried)} retried, ${count(attempts.preempted)} preempted)`
-  return [row('Total tasks', count(totalCount).padStart(12)), ...lines, row('Attempts', attemptsLine)]
+  const reasons = Object.entries(attempts.byReason).map(
+    ([reason, times]) => `${count(times)} ${reason.replace('_', ' ')}`,
+  )
+  return [
+    row('Total tasks', count(totalCount).padStart(12)),
+    ...lines,
+    row('Attempts', attemptsLine),
+    ...(reasons.length > 1 ? [row('  ended so', reasons.join(', '))] : []),
+    ...(unfinishedTaskIds.length > 0 ? [row('Unfinished', unfinishedTaskIds.join(', '))] : []),
+  ]
 }
 
 function renderTimes({ elapsedSeconds: elapsed, wallSeconds, tasksPerHour }: Report): readonly string[] {
@@ -74,7 +86,19 @@ function firstAndLast(text: string): string {
   return both.length > MAX_EXCEPTION_CHARS ? `${both.slice(0, MAX_EXCEPTION_CHARS - 1)}…` : both
 }
 
-function renderMoney({ cost, instanceTypes, spotTerminatedHosts }: Report): readonly string[] {
+/** Only where they stand out: of tasks that all take the same time the slowest are no news. */
+function renderSlowest({ slowestTasks, elapsedSeconds: elapsed }: Report): readonly string[] {
+  if (elapsed === undefined || elapsed.max < 1 || elapsed.max < 2 * elapsed.median) return []
+  return [
+    'Slowest tasks',
+    ...slowestTasks.map(({ taskId, elapsedSeconds, status, hostname }) => {
+      const rest = [status, ...(hostname === undefined ? [] : [`on ${hostname}`])].join(' ')
+      return `${seconds(elapsedSeconds).padStart(13)}  ${taskId}  (${rest})`
+    }),
+  ]
+}
+
+function renderMoney({ cost, spotTerminatedHosts }: Report): readonly string[] {
   if (cost.vmCount === 0 && spotTerminatedHosts.length === 0) return []
   const perMillion =
     cost.usdPerCompletedTask === undefined ? '' : `, ${money(cost.usdPerCompletedTask * 1e6)} per million tasks`
@@ -83,18 +107,43 @@ function renderMoney({ cost, instanceTypes, spotTerminatedHosts }: Report): read
   ]
   if (cost.unpricedVmCount > 0)
     lines.push(row('', `without ${count(cost.unpricedVmCount)} VMs whose price is not known`))
-  lines.push(...instanceTypes.map(renderType))
+  if (cost.parts !== undefined && cost.usd > 0) {
+    const { usefulUsd, lostUsd, bootUsd, idleUsd } = cost.parts
+    const part = (usd: number, what: string) => `${((usd / cost.usd) * 100).toFixed(1)} % ${what}`
+    const parts = [
+      part(usefulUsd, 'work'),
+      part(lostUsd, 'lost to preemptions'),
+      part(bootUsd, 'boot'),
+      part(idleUsd, 'idle'),
+    ]
+    lines.push(row('  of which', parts.join(', ')))
+  }
   if (spotTerminatedHosts.length > 0) lines.push(row('Spot-terminated hosts', spotTerminatedHosts.join(', ')))
   return lines
 }
 
-function renderType(line: InstanceTypeLine): string {
-  const kind = line.spot ? 'spot' : 'on demand'
-  const preempted = line.preemptedCount > 0 ? `, ${count(line.preemptedCount)} preempted` : ''
-  return row(
-    `  ${line.instanceType}`,
-    `${money(line.usd)}  (${count(line.vmCount)} × ${kind}${preempted}, ${hours(line.vmSeconds)} h, ${count(line.completedCount)} tasks completed)`,
-  )
+function renderVms({ instanceTypes, zones }: Report): readonly string[] {
+  if (instanceTypes.length === 0) return []
+  const head = ['Kind', 'VMs', 'Preempted', 'VM-hours', 'Cost', 'Completed']
+  const cells = (line: InstanceTypeLine | ZoneLine) => [
+    line.spot ? 'spot' : 'on demand',
+    count(line.vmCount),
+    count(line.preemptedCount),
+    hours(line.vmSeconds),
+    money(line.usd),
+    count(line.completedCount),
+  ]
+  const types = instanceTypes.map(line => [line.instanceType, ...cells(line)])
+  const byType = renderTable(['Instance type', ...head], types).split('\n')
+  if (zones.length < 2) return byType
+  return [
+    ...byType,
+    '',
+    ...renderTable(
+      ['Zone', ...head],
+      zones.map(line => [line.zone, ...cells(line)]),
+    ).split('\n'),
+  ]
 }
 
 function row(label: string, value: string): string {

@@ -2,7 +2,8 @@
 import type { JobDb } from './job-db.ts'
 import { type StatusCounts, totalCount, unfinishedCount } from './job-db-status.ts'
 import type { VmRecord } from './job-db-vms.ts'
-import type { Distribution, ExceptionGroup } from './statistics.ts'
+import { microUsdOf, readLedger, sumDivisions } from './ledger.ts'
+import type { Distribution, ExceptionGroup, SlowTask } from './statistics.ts'
 
 export { renderReport } from './report-text.ts'
 
@@ -22,15 +23,22 @@ export interface Report {
   readonly firstEnqueuedAt: string | undefined
   readonly lastCompletedAt: string | undefined
   readonly spotTerminatedHosts: readonly string[]
+  /** Empty if there are fifty or more. */
+  readonly unfinishedTaskIds: readonly string[]
+  readonly slowestTasks: readonly SlowTask[]
   readonly cost: Cost
   /** Dearest first. */
   readonly instanceTypes: readonly InstanceTypeLine[]
+  /** Dearest first. */
+  readonly zones: readonly ZoneLine[]
 }
 
 export interface AttemptTotals {
   readonly total: number
   readonly preempted: number
   readonly retried: number
+  /** How they ended: `completed`, `exception`, `timed_out`, `exited`, `interrupted`. */
+  readonly byReason: Readonly<Record<string, number>>
 }
 
 export interface Cost {
@@ -40,10 +48,28 @@ export interface Cost {
   readonly vmSeconds: number
   /** VMs whose price nobody knows: they are not in `usd`. */
   readonly unpricedVmCount: number
+  /** Adds up to `usd`. undefined for a DB without ledger. */
+  readonly parts: CostParts | undefined
 }
 
-export interface InstanceTypeLine {
+export interface CostParts {
+  /** Attempts that came to an end of their own. */
+  readonly usefulUsd: number
+  /** Attempts that were cut short. */
+  readonly lostUsd: number
+  readonly bootUsd: number
+  readonly idleUsd: number
+}
+
+export interface InstanceTypeLine extends VmsLine {
   readonly instanceType: string
+}
+
+export interface ZoneLine extends VmsLine {
+  readonly zone: string
+}
+
+interface VmsLine {
   readonly spot: boolean
   readonly vmCount: number
   readonly vmSeconds: number
@@ -70,6 +96,7 @@ export function buildReport(db: JobDb, { now }: { readonly now: Date }): Report 
       total: statistics.attemptCount,
       preempted: statistics.preemptionCount,
       retried: statistics.retriedCount,
+      byReason: statistics.attemptsByReason,
     },
     exceptions: statistics.exceptions,
     elapsedSeconds: statistics.elapsedSeconds,
@@ -78,22 +105,25 @@ export function buildReport(db: JobDb, { now }: { readonly now: Date }): Report 
     firstEnqueuedAt: firstEnqueuedAt?.toISOString(),
     lastCompletedAt: lastCompletedAt?.toISOString(),
     spotTerminatedHosts: statistics.spotTerminatedHosts,
-    cost: sumCost(vms, counts.completed, now),
-    instanceTypes: groupByType(vms, now),
+    unfinishedTaskIds: statistics.unfinishedTaskIds,
+    slowestTasks: statistics.slowestTasks,
+    cost: { ...sumCost(vms, counts.completed, now), parts: divideCost(db) },
+    instanceTypes: groupVms(vms, now, vm => vm.instanceType).map(([instanceType, line]) => ({ instanceType, ...line })),
+    zones: groupVms(vms, now, vm => vm.zone).map(([zone, line]) => ({ zone, ...line })),
   }
 }
 
-/** Money of one VM so far; 0 while nobody knows its price. */
-export function costOfVm(vm: VmRecord, now: Date): number {
-  return (secondsOfVm(vm, now) / 3600) * (vm.priceUsdPerHour ?? 0)
+/** Money of one VM so far; 0 while nobody knows its price. In whole micro-dollars, as the ledger has it. */
+function costOfVm(vm: VmRecord, now: Date): number {
+  return microUsdOf(vm, now) / 1e6
 }
 
 function secondsOfVm(vm: VmRecord, now: Date): number {
   return Math.max(0, ((vm.endedAt ?? now).getTime() - vm.launchedAt.getTime()) / 1000)
 }
 
-function sumCost(vms: readonly VmRecord[], completedCount: number, now: Date): Cost {
-  const usd = sum(vms, vm => costOfVm(vm, now))
+function sumCost(vms: readonly VmRecord[], completedCount: number, now: Date): Omit<Cost, 'parts'> {
+  const usd = sum(vms, vm => microUsdOf(vm, now)) / 1e6
   return {
     usd,
     usdPerCompletedTask: completedCount > 0 ? usd / completedCount : undefined,
@@ -103,18 +133,29 @@ function sumCost(vms: readonly VmRecord[], completedCount: number, now: Date): C
   }
 }
 
-function groupByType(vms: readonly VmRecord[], now: Date): readonly InstanceTypeLine[] {
-  return [...Map.groupBy(vms, vm => `${vm.instanceType} ${vm.spot}`).values()]
-    .map(group => ({
-      instanceType: group[0]?.instanceType ?? '',
-      spot: group[0]?.spot ?? false,
-      vmCount: group.length,
-      vmSeconds: sum(group, vm => secondsOfVm(vm, now)),
-      usd: sum(group, vm => costOfVm(vm, now)),
-      completedCount: sum(group, vm => vm.completedCount),
-      preemptedCount: group.filter(vm => vm.endReason === 'preempted').length,
-    }))
-    .sort((a, b) => b.usd - a.usd || a.instanceType.localeCompare(b.instanceType))
+function divideCost(db: JobDb): CostParts | undefined {
+  const lines = readLedger(db.sqlite)
+  if (lines.length === 0) return undefined
+  const { useful, lost, boot, idle } = sumDivisions(lines.map(line => line.microUsd))
+  return { usefulUsd: useful / 1e6, lostUsd: lost / 1e6, bootUsd: boot / 1e6, idleUsd: idle / 1e6 }
+}
+
+function groupVms(vms: readonly VmRecord[], now: Date, nameOf: (vm: VmRecord) => string): [string, VmsLine][] {
+  return [...Map.groupBy(vms, vm => `${nameOf(vm)} ${vm.spot}`).values()]
+    .flatMap(([first, ...rest]): [string, VmsLine][] => {
+      if (first === undefined) return []
+      const group = [first, ...rest]
+      const line = {
+        spot: first.spot,
+        vmCount: group.length,
+        vmSeconds: sum(group, vm => secondsOfVm(vm, now)),
+        usd: sum(group, vm => costOfVm(vm, now)),
+        completedCount: sum(group, vm => vm.completedCount),
+        preemptedCount: group.filter(vm => vm.endReason === 'preempted').length,
+      }
+      return [[nameOf(first), line]]
+    })
+    .sort(([nameA, a], [nameB, b]) => b.usd - a.usd || nameA.localeCompare(nameB))
 }
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {

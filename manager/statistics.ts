@@ -1,6 +1,7 @@
 // Figures over all tasks that only a walk through the job DB can give. Knows nothing of how they are shown.
 import type { DatabaseSync } from 'node:sqlite'
 import { readEventCounts, readRetriedCount } from './job-db-counters.ts'
+import { FINAL_STATUSES } from './job-db-status.ts'
 import { parseTimestamp } from './timestamps.ts'
 
 export interface Statistics {
@@ -16,6 +17,19 @@ export interface Statistics {
   readonly preemptionCount: number
   /** Attempts after which another was wanted, preemptions not counted. */
   readonly retriedCount: number
+  /** How attempts ended: `completed`, `exception`, `timed_out`, `exited`, `interrupted`. */
+  readonly attemptsByReason: Readonly<Record<string, number>>
+  /** Slowest first. */
+  readonly slowestTasks: readonly SlowTask[]
+  /** Empty if there are too many to name. */
+  readonly unfinishedTaskIds: readonly string[]
+}
+
+export interface SlowTask {
+  readonly taskId: string
+  readonly elapsedSeconds: number
+  readonly status: string
+  readonly hostname: string | undefined
 }
 
 export interface Distribution {
@@ -40,7 +54,8 @@ const MOST_EXCEPTIONS = 10 // as in the Python system's report
 export function readStatistics(sqlite: DatabaseSync, versioned: boolean): Statistics {
   const { values, first, last } = readElapsed(sqlite)
   const events = readEventCounts(sqlite, versioned)
-  const attemptCount = [...events].reduce((sum, [type, count]) => sum + (type.startsWith('task_') ? count : 0), 0)
+  const attempts = [...events].filter(([type]) => type.startsWith('task_'))
+  const attemptCount = attempts.reduce((sum, [, count]) => sum + count, 0)
   return {
     elapsedSeconds: describeDistribution(values),
     exceptions: readExceptions(sqlite),
@@ -50,6 +65,11 @@ export function readStatistics(sqlite: DatabaseSync, versioned: boolean): Statis
     attemptCount,
     preemptionCount: events.get('task_interrupted') ?? 0,
     retriedCount: versioned ? readRetriedCount(sqlite) : 0,
+    attemptsByReason: Object.fromEntries(
+      attempts.map(([type, count]) => [type.slice('task_'.length), count]).toSorted(),
+    ),
+    slowestTasks: readSlowest(sqlite),
+    unfinishedTaskIds: readUnfinishedIds(sqlite),
   }
 }
 
@@ -102,6 +122,33 @@ function readExceptions(sqlite: DatabaseSync): readonly ExceptionGroup[] {
     )
     .all(MOST_EXCEPTIONS)
   return rows.map(row => ({ text: String(row.text), count: Number(row.n) }))
+}
+
+const MOST_SLOW_TASKS = 10
+
+function readSlowest(sqlite: DatabaseSync): readonly SlowTask[] {
+  const rows = sqlite
+    .prepare(
+      `SELECT task_id, elapsed_time, status, hostname FROM tasks WHERE elapsed_time IS NOT NULL
+       ORDER BY elapsed_time DESC, task_id LIMIT ?`,
+    )
+    .all(MOST_SLOW_TASKS)
+  return rows.map(row => ({
+    taskId: String(row.task_id),
+    elapsedSeconds: Number(row.elapsed_time),
+    status: String(row.status),
+    hostname: typeof row.hostname === 'string' ? row.hostname : undefined,
+  }))
+}
+
+const MOST_NAMED = 49 // as in the Python system's report
+
+function readUnfinishedIds(sqlite: DatabaseSync): readonly string[] {
+  const final = FINAL_STATUSES.map(status => `'${status}'`).join(', ')
+  const rows = sqlite
+    .prepare(`SELECT task_id FROM tasks WHERE status NOT IN (${final}) ORDER BY rowid LIMIT ?`)
+    .all(MOST_NAMED + 1)
+  return rows.length > MOST_NAMED ? [] : rows.map(row => String(row.task_id))
 }
 
 function readSpotTerminatedHosts(sqlite: DatabaseSync): readonly string[] {

@@ -81,8 +81,8 @@ function smallJob(): JobDb {
     ],
     new Date('2026-01-01T01:00:00Z'),
   )
-  const { endedAt: _, endReason: __, ...alive } = vm
-  db.saveVms([vm, { ...alive, id: vmId('vm-2'), state: 'running', spot: false, priceUsdPerHour: 1 }], new Date())
+  const other = { ...vm, id: vmId('vm-2'), zone: 'b', spot: false, priceUsdPerHour: 1, endReason: 'terminated' }
+  db.saveVms([vm, { ...other, endedAt: new Date('2026-01-01T02:00:00Z') }], new Date())
   return db
 }
 
@@ -109,7 +109,12 @@ describe('the report', () => {
         failed: 1,
       },
       allCompleted: false,
-      attempts: { total: 5, preempted: 1, retried: 1 },
+      attempts: {
+        total: 5,
+        preempted: 1,
+        retried: 1,
+        byReason: { completed: 2, exception: 2, interrupted: 1 },
+      },
       exceptions: [{ text: 'Traceback (most recent call last):\n  File "x.py"\nValueError: bad', count: 1 }],
       elapsedSeconds: {
         count: 3,
@@ -126,7 +131,20 @@ describe('the report', () => {
       firstEnqueuedAt: '2026-01-01T00:00:00.000Z',
       lastCompletedAt: '2026-01-01T01:00:00.000Z',
       spotTerminatedHosts: ['h'],
-      cost: { usd: 2.18, usdPerCompletedTask: 1.09, vmCount: 2, vmSeconds: 9000, unpricedVmCount: 0 },
+      unfinishedTaskIds: ['d'],
+      slowestTasks: [
+        { taskId: 'b', elapsedSeconds: 3, status: 'completed', hostname: 'h' },
+        { taskId: 'c', elapsedSeconds: 2, status: 'failed', hostname: 'h' },
+        { taskId: 'a', elapsedSeconds: 1, status: 'completed', hostname: 'h' },
+      ],
+      cost: {
+        usd: 2.18,
+        usdPerCompletedTask: 1.09,
+        vmCount: 2,
+        vmSeconds: 9000,
+        unpricedVmCount: 0,
+        parts: report.cost.parts,
+      },
       instanceTypes: [
         {
           instanceType: 'local-2',
@@ -147,7 +165,14 @@ describe('the report', () => {
           preemptedCount: 1,
         },
       ],
+      zones: [
+        { zone: 'b', spot: false, vmCount: 1, vmSeconds: 7200, usd: 2, completedCount: 1, preemptedCount: 0 },
+        { zone: 'a', spot: true, vmCount: 1, vmSeconds: 1800, usd: 0.18, completedCount: 1, preemptedCount: 1 },
+      ],
     })
+    const { usefulUsd, lostUsd, bootUsd, idleUsd } = report.cost.parts ?? assert.fail()
+    assert.equal(Math.round((usefulUsd + lostUsd + bootUsd + idleUsd) * 1e6), 2_180_000)
+    assert.ok(usefulUsd > 0 && lostUsd > 0)
     const text = renderReport(report)
     for (const line of [
       /^1 TASKS UNFINISHED: sums$/m,
@@ -159,7 +184,11 @@ describe('the report', () => {
       /^Rate +2 tasks\/hour/m,
       /^ +1 × Traceback \(most recent call last\): … ValueError: bad$/m,
       /^Cost +\$2\.18 {2}\(2\.50 VM-hours on 2 VMs/m,
-      /^ {2}local-2 +\$0\.18 {2}\(1 × spot, 1 preempted, 0\.50 h, 1 tasks completed\)$/m,
+      /^ {2}of which +[\d.]+ % work, [\d.]+ % lost to preemptions, [\d.]+ % boot, [\d.]+ % idle$/m,
+      /^ {2}ended so +2 completed, 2 exception, 1 interrupted$/m,
+      /^Unfinished +d$/m,
+      /^\| local-2 +\| spot +\| +1 \| +1 \| +0\.50 \| +\$0\.18 \| +1 \|$/m,
+      /^\| b +\| on demand \| +1 \| +0 \| +2\.00 \| +\$2\.00 \| +1 \|$/m,
       /^Spot-terminated hosts +h$/m,
     ]) {
       assert.match(text, line)
