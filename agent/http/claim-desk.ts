@@ -76,7 +76,10 @@ export function openClaimDesk(options: ClaimDeskOptions): ClaimDesk {
   return {
     async claim(wish) {
       const { claim } = await atOnce.add(wish)
-      return claim ?? (wish.waitSeconds > 0 ? waitingRoom.wait(wish) : undefined)
+      if (claim !== undefined || wish.waitSeconds === 0) return claim
+      const late = await waitingRoom.wait(wish)
+      if (late !== undefined) await hearWhoLeft()
+      return late
     },
     park: tasks => parking.park(tasks, Date.now()),
     giveBack(claim) {
@@ -174,4 +177,9 @@ export function openClaimDesk(options: ClaimDeskOptions): ClaimDesk {
 function takeFitting(open: Wish[], type: string | undefined): Wish | undefined {
   const index = open.findIndex(({ types }) => types === undefined || (type !== undefined && types.has(type)))
   return index === -1 ? undefined : open.splice(index, 1)[0]
+}
+
+/** Lets the event loop read from the sockets, so that a client that has left during the wait is known to be gone. */
+async function hearWhoLeft(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
 }

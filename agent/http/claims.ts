@@ -77,7 +77,13 @@ export function openClaims(options: ClaimsOptions): Claims {
   )
 
   return {
-    find: taskId => live.get(taskId),
+    find(taskId) {
+      const claim = live.get(taskId)
+      if (claim === undefined || claim.leaseEndsMs > Date.now() || claim.ending) return claim
+      if (claim.task.savedCheckpoint !== undefined) return claim
+      expire([claim]) // before the next look
+      return undefined
+    },
     count: () => live.size,
     async add(claims, leasedAtMs) {
       for (const claim of claims) {

@@ -85,10 +85,12 @@ export function openTaskApi(options: TaskApiOptions): TaskApi {
       const claim = await desk.claim(wish).catch(refuse('No task could be claimed'))
       if (claim === undefined) throw new HttpFailure(404, 'no_task', 'There is no task to claim now.')
       metrics.claims++
-      if (gone.aborted) {
-        desk.giveBack(claim) // the client left before it could hear of it
-        throw new HttpFailure(404, 'no_task', 'The client has gone.')
+      // A client that leaves before it has heard of its claim will never end it.
+      const giveBack = () => {
+        if (claims.find(claim.task.taskId) === claim && !claim.ending) desk.giveBack(claim)
       }
+      if (gone.aborted) giveBack()
+      else gone.addEventListener('abort', giveBack, { once: true })
       return viewOfClaim(claim)
     },
 
@@ -109,6 +111,7 @@ export function openTaskApi(options: TaskApiOptions): TaskApi {
     async heartbeat(user, id, body) {
       const claim = liveClaim(user, id, body)
       if (claim === undefined || claim.ending) throw notClaimed(id)
+      if (claim.leaseEndsMs <= Date.now()) throw expired(id)
       const { lease_seconds: lease, checkpoint } = body
       if (lease !== undefined) claim.leaseSeconds = Math.min(lease, options.maxLeaseSeconds)
       if (checkpoint !== undefined) claim.task.savedCheckpoint = checkpoint as Json

@@ -59,9 +59,7 @@ export function openWaitingRoom({ receive, log }: WaitingRoomOptions): WaitingRo
             wish.gone.removeEventListener('abort', giveUp)
           },
         })
-        loop ??= serve().finally(() => {
-          loop = undefined
-        })
+        loop ??= run()
       })
     },
     async close() {
@@ -78,6 +76,11 @@ export function openWaitingRoom({ receive, log }: WaitingRoomOptions): WaitingRo
     found.forget()
     if (waiting.size === 0) empty.abort()
     return found.resolve
+  }
+
+  async function run(): Promise<void> {
+    await serve()
+    loop = waiting.size > 0 ? run() : undefined // somebody may have come in at the last moment
   }
 
   async function serve(): Promise<void> {

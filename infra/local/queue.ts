@@ -80,8 +80,11 @@ export class LocalQueue implements Queue {
   }
 
   async renew(receipts: readonly Receipt[]): Promise<Settlement> {
-    return this.#settle(receipts, (file, run, nowMs) =>
-      file.prepare(SQL.renew).run(nowMs + this.#leaseMs, run.first, run.last, run.token, nowMs),
+    return this.#settle(
+      receipts,
+      (file, run, nowMs) => file.prepare(SQL.renew).run(nowMs + this.#leaseMs, run.first, run.last, run.token, nowMs),
+      // This handle's lease may be shorter than the one that it replaces.
+      (file, _count, nowMs) => add(file, { checkAtMs: nowMs + this.#leaseMs }),
     )
   }
 
