@@ -75,7 +75,11 @@ function failed(end: AttemptEnd, policy: RetryPolicy, reason: string): Decision 
       reason: `${failures} failed attempts; last: ${reason}`,
     }
   }
-  return { kind: 'again', successor: { ...next(end, reason), failures }, delaySeconds: policy.retryDelaySeconds ?? failureDelaySeconds(failures) }
+  return {
+    kind: 'again',
+    successor: { ...next(end, reason), failures },
+    delaySeconds: policy.retryDelaySeconds ?? failureDelaySeconds(failures),
+  }
 }
 
 function interrupted(end: AttemptEnd, policy: RetryPolicy, reason: InterruptReason): Decision {

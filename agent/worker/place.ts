@@ -1,8 +1,9 @@
 // Where this code runs: in the program that the user started, or in a process or thread that was started to run its tasks.
 // A script that is run again to be a task process finds out here.
+import { writeSync } from 'node:fs'
 import { isMainThread, MessagePort, workerData } from 'node:worker_threads'
 import { openRunnerChannel } from '../runner-channel.ts'
-import { openTaskLoop, type TaskLoop } from '../task-loop.ts'
+import { openTaskLoop, type TaskChannel, type TaskLoop } from '../task-loop.ts'
 import { openPortChannel } from './port-channel.ts'
 
 /** Environment variable of a task process: the number of the worker in its script whose tasks it runs. */
@@ -12,6 +13,8 @@ export const PLACE_VARIABLE = 'CLOUD_TASKS_WORKER_NUMBER'
 export interface ThreadPlace {
   readonly cloudTasksPort: MessagePort
   readonly workerNumber: number
+  /** Descriptor of the file that tasks print to; descriptors are those of the whole program. */
+  readonly log: number | 'inherit'
 }
 
 const thread = isMainThread ? undefined : parseThreadPlace(workerData)
@@ -24,19 +27,29 @@ export const workerNumberHere: number | undefined =
 
 /** Only in a place for tasks, and only once. */
 export function openPlace(): TaskLoop {
-  const loop =
-    thread === undefined
-      ? openTaskLoop(onLine => openRunnerChannel({ input: 3, output: 4 }, onLine), { log: 1 })
-      : openTaskLoop(onLine => openPortChannel(thread.cloudTasksPort, onLine))
+  const loop = thread === undefined ? openTaskLoop(openProcessChannel, { log: STDOUT }) : openThread(thread)
   process.on('exit', loop.exiting)
   return loop
 }
 
+const STDOUT = 1
+
+function openProcessChannel(onLine: (line: string) => void): TaskChannel {
+  return openRunnerChannel({ input: 3, output: 4 }, onLine)
+}
+
+function openThread({ cloudTasksPort, log }: ThreadPlace): TaskLoop {
+  const openChannel = (onLine: (line: string) => void) => openPortChannel(cloudTasksPort, onLine)
+  if (log === 'inherit') return openTaskLoop(openChannel)
+  // What a thread prints would otherwise arrive after its answer.
+  const print = (chunk: string | Uint8Array) =>
+    writeSync(log, typeof chunk === 'string' ? Buffer.from(chunk) : chunk) > 0
+  process.stdout.write = print
+  process.stderr.write = print
+  return openTaskLoop(openChannel, { log })
+}
+
 function parseThreadPlace(data: unknown): ThreadPlace | undefined {
-  if (typeof data !== 'object' || data === null || !('cloudTasksPort' in data) || !('workerNumber' in data))
-    return undefined
-  const { cloudTasksPort, workerNumber } = data
-  return cloudTasksPort instanceof MessagePort && typeof workerNumber === 'number'
-    ? { cloudTasksPort, workerNumber }
-    : undefined
+  if (typeof data !== 'object' || data === null || !('cloudTasksPort' in data)) return undefined
+  return data.cloudTasksPort instanceof MessagePort ? (data as ThreadPlace) : undefined // made by thread-place.ts
 }

@@ -19,9 +19,9 @@ export interface ThreadOptions {
 const END_TO_KILL_MS = 1000
 
 export function threadStarter({ file, args, workerNumber, maxMemoryGb }: ThreadOptions): StartTaskProcess {
-  return (_program, _mark, _undertaker, events) => {
+  return (_program, _mark, _undertaker, events, log) => {
     const { port1: port, port2: cloudTasksPort } = new MessageChannel()
-    const place: ThreadPlace = { cloudTasksPort, workerNumber }
+    const place: ThreadPlace = { cloudTasksPort, workerNumber, log: log.descriptor }
     const thread = new Worker(file, {
       argv: [...args],
       workerData: place,

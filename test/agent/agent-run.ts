@@ -34,6 +34,8 @@ export interface AgentBench extends AsyncDisposable {
   load(messages: readonly (Fields | string)[], options?: Partial<OutgoingMessage>): Promise<void>
   /** Starts the agent on the queue; `words` end with the task. */
   start(...words: string[]): RunningAgent
+  /** Starts a script on the queue in the place of the agent. */
+  startScript(script: string, ...words: string[]): RunningAgent
   /** Starts it and waits for its end. */
   run(...words: string[]): Promise<AgentExit>
   /** Starts it without a queue. */
@@ -54,9 +56,9 @@ export async function openBench({ leaseSeconds = 30 }: { readonly leaseSeconds?:
   const queue = (name: string) => provider.openQueue(name, { leaseSeconds })
   const running = new Set<ChildProcess>()
 
-  const spawnAgent = (words: readonly string[]): RunningAgent => {
+  const spawnAgent = (words: readonly string[], program = [AGENT]): RunningAgent => {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RMS_CLOUD')))
-    const child = spawn(process.execPath, [AGENT, ...words], {
+    const child = spawn(process.execPath, [...program, ...words], {
       cwd: folder,
       env,
       timeout: AGENT_MS,
@@ -95,8 +97,8 @@ export async function openBench({ leaseSeconds = 30 }: { readonly leaseSeconds?:
         }),
     }
   }
-  const onQueue = (words: readonly string[]) =>
-    spawnAgent(['--provider', 'local', '--local-root', folder, '--job-id', 'job', ...words])
+  const job = ['--provider', 'local', '--local-root', folder, '--job-id', 'job']
+  const onQueue = (words: readonly string[]) => spawnAgent([...job, ...words])
   const drain = async (name: string) => {
     const bodies: Fields[] = []
     for (;;) {
@@ -120,6 +122,7 @@ export async function openBench({ leaseSeconds = 30 }: { readonly leaseSeconds?:
         })),
       ),
     start: (...words) => onQueue(words),
+    startScript: (script, ...words) => spawnAgent([...words, ...job], [script]),
     run: (...words) => onQueue(words).exit,
     runAlone: (...words) => spawnAgent(words).exit,
     events: async () => (await drain('job-events')).filter(event => event.event_type !== 'keep_alive'),
