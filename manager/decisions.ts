@@ -92,7 +92,7 @@ export class DecisionLog {
 
 /** The decision in force at that moment; undefined before the first. */
 export function readDecision(sqlite: DatabaseSync, at: Date | undefined): StoredDecision | undefined {
-  const until = at === undefined ? '9999' : renderTimestamp(at)
+  const until = at === undefined ? '9999-12-31' : renderTimestamp(at)
   const row = sqlite.prepare('SELECT * FROM decisions WHERE at <= ? ORDER BY at DESC, id DESC LIMIT 1').get(until)
   return row === undefined ? undefined : decisionOf(row)
 }

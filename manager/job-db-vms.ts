@@ -55,11 +55,18 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, opt
   if (complete) endAllBut(sqlite, vms, now)
 }
 
+/**
+ * A VM is listed for an hour after its end: one that is not has ended while nobody looked. It is billed to its last sign of
+ * life, or where money was reserved for it, to the end of that: a limit of money must hold in the worst case.
+ */
 function endAllBut(sqlite: DatabaseSync, vms: readonly Vm[], now: Date): void {
   sqlite
     .prepare(
       `UPDATE instances SET state = 'terminated', end_reason = 'not listed any more',
-         ended_at = coalesce(ended_at, max(coalesce(last_heard_at, launched_at), launched_at), ?1)
+         ended_at = coalesce(ended_at,
+           CASE WHEN paid_seconds IS NOT NULL THEN
+             min(strftime('%Y-%m-%dT%H:%M:%f000+00:00', launched_at, paid_seconds || ' seconds'), ?1) END,
+           max(coalesce(last_heard_at, launched_at), launched_at), ?1)
        WHERE state IS NOT NULL AND state <> 'terminated' AND id NOT IN (SELECT value FROM json_each(?2))`,
     )
     .run(renderTimestamp(now), JSON.stringify(vms.map(vm => vm.id)))

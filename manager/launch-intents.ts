@@ -30,16 +30,56 @@ export class LaunchIntents {
     this.#sqlite.prepare('DELETE FROM launch_intents WHERE token = ?').run(token)
   }
 
-  /** Launches whose answer never came, of this manager or of one that died. Old ones are dropped: the listing tells by now. */
+  /** Launches whose answer never came, of this manager or of one that died. Not the old ones: the listing tells by now. */
   unsettled(now: Date): readonly LaunchIntent[] {
     const oldest = new Date(now.getTime() - MEMORY_MS).toISOString()
-    this.#sqlite.prepare('DELETE FROM launch_intents WHERE created_at < ?').run(oldest)
-    const rows = this.#sqlite.prepare('SELECT plan, paid_seconds FROM launch_intents ORDER BY created_at, token').all()
-    return rows.map(row => ({
-      plan: JSON.parse(String(row.plan)) as LaunchPlan,
-      ...(typeof row.paid_seconds === 'number' ? { paidSeconds: row.paid_seconds } : undefined),
-    }))
+    return this.#sqlite
+      .prepare(
+        'SELECT plan, paid_seconds FROM launch_intents WHERE created_at >= ? AND written_off IS NULL ORDER BY created_at, token',
+      )
+      .all(oldest)
+      .map(row => ({
+        plan: JSON.parse(String(row.plan)) as LaunchPlan,
+        ...(typeof row.paid_seconds === 'number' ? { paidSeconds: row.paid_seconds } : undefined),
+      }))
+  }
+
+  /** For how long a VM is paid that was found in a listing, and of whose launch no answer came. */
+  paidSecondsOfFound(launchedAt: Date): number | undefined {
+    const row = this.#sqlite
+      .prepare('SELECT max(paid_seconds) AS paid FROM launch_intents WHERE created_at <= ?')
+      .get(launchedAt.toISOString())
+    return typeof row?.paid === 'number' ? row.paid : undefined
+  }
+
+  /**
+   * The VMs of a whole listing are saved. What an unanswered launch has made is among them, unless its VMs may have ended
+   * so long ago that they are not listed any more: then all that was reserved for them counts as spent.
+   */
+  forgetOld(now: Date): void {
+    const agoIso = (ms: number) => new Date(now.getTime() - ms).toISOString()
+    const unseen = this.#sqlite
+      .prepare('SELECT token, plan, paid_seconds FROM launch_intents WHERE created_at < ? AND written_off IS NULL')
+      .all(agoIso(LISTED_MS))
+    const writeOff = this.#sqlite.prepare('UPDATE launch_intents SET written_off = ? WHERE token = ?')
+    for (const { token, plan, paid_seconds: paidSeconds } of unseen) {
+      if (typeof paidSeconds !== 'number') continue
+      writeOff.run(worstCaseUsd(JSON.parse(String(plan)) as LaunchPlan, paidSeconds), String(token))
+    }
+    this.#sqlite
+      .prepare('DELETE FROM launch_intents WHERE created_at < ? AND written_off IS NULL')
+      .run(agoIso(MEMORY_MS))
+  }
+
+  writtenOffUsd(): number {
+    return Number(this.#sqlite.prepare('SELECT total(written_off) AS usd FROM launch_intents').get()?.usd)
   }
 }
 
+function worstCaseUsd({ vmCount, choices }: LaunchPlan, paidSeconds: number): number {
+  const dearest = Math.max(0, ...choices.map(({ offer }) => offer.priceUsdPerHour))
+  return (vmCount * dearest * paidSeconds) / 3600
+}
+
+const LISTED_MS = 3_000_000 // a VM that ended is listed for an hour; ten minutes of it are left for clocks that differ
 const MEMORY_MS = 600_000 // clouds list a VM well within ten minutes

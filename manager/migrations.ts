@@ -25,6 +25,7 @@ const MONEY_TABLES = `
   CREATE TABLE IF NOT EXISTS launch_intents (token TEXT PRIMARY KEY, plan TEXT NOT NULL, created_at TEXT NOT NULL)
     WITHOUT ROWID;
   ALTER TABLE launch_intents ADD COLUMN paid_seconds REAL;
+  ALTER TABLE launch_intents ADD COLUMN written_off REAL; -- USD that its VMs may have cost unseen
   CREATE TABLE decisions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at TIMESTAMP NOT NULL,

@@ -12,7 +12,7 @@ export interface LauncherOptions {
   readonly pool: Pool
   readonly db: KeeperDb
   readonly intents: LaunchIntents
-  readonly scriptOf: (choice: Choice, paidSeconds?: number) => string
+  readonly scriptOf: (choice: Choice, endBy?: Date) => string
   readonly slotsOf: (vm: { readonly vcpuCount: number }) => number
   readonly market: SpotMarket
   readonly watch: VmWatch
@@ -47,13 +47,15 @@ export class Launcher {
    */
   async launch({ vmCount, choices, paidSeconds }: Launch): Promise<void> {
     const { intents, scriptOf, now } = this.#options
+    const endBy =
+      paidSeconds === undefined ? undefined : new Date(now().getTime() + (paidSeconds - endSeconds(paidSeconds)) * 1000)
     const plan = {
       vmCount,
       spot: choices[0]?.spot ?? false,
       choices: choices.slice(0, MAX_CHOICES).map(choice => ({
         offer: choice.offer,
         bootDiskGib: choice.bootDiskGib,
-        startupScript: scriptOf(choice, paidSeconds),
+        startupScript: scriptOf(choice, endBy),
       })),
     }
     await this.#ask(intents.record(plan, now(), paidSeconds))
@@ -77,6 +79,11 @@ export class Launcher {
       this.#repeatAtMs = now().getTime() + REPEAT_SECONDS * 1000
     }
   }
+}
+
+/** From the moment a VM is to end by itself to that of its bill: its tasks get the agent's grace of 30 s. */
+function endSeconds(paidSeconds: number): number {
+  return Math.min(60, paidSeconds / 4)
 }
 
 function launchFailureText({ reason, instanceType, zone, message }: LaunchFailure): string {

@@ -21,14 +21,14 @@ import { VmWatch } from './vm-watch.ts'
 
 export interface PoolKeeperOptions {
   readonly pool: Pool
-  readonly taskQueue: Queue
+  readonly taskQueue: Pick<Queue, 'admin'>
   readonly db: KeeperDb
   readonly intents: LaunchIntents
   readonly config: JobConfig
   /** Best first: spot, then what may replace it. */
   readonly choices: readonly Choice[]
-  /** `paidSeconds`: the VM must end by itself after this, or the job's limit of money does not hold without a manager. */
-  readonly scriptOf: (choice: Choice, paidSeconds?: number) => string
+  /** `endBy`: when the VM must end by itself, or the job's limit of money does not hold without a manager. */
+  readonly scriptOf: (choice: Choice, endBy?: Date) => string
   readonly log: KeeperLog
   /** Without one, nobody else may look after the job. */
   readonly lease?: Pick<ManagerLease, 'renew'>
@@ -128,7 +128,7 @@ export class PoolKeeper {
   }
 
   #view({ vms, idle, unanswered }: Pick<PoolView, 'vms' | 'idle'> & { readonly unanswered: boolean }): PoolView {
-    const { config, db, choices } = this.#options
+    const { config, db, intents, choices } = this.#options
     const now = this.#now()
     const records = db.vms()
     const history = historyOf(records, now)
@@ -143,7 +143,7 @@ export class PoolKeeper {
       idle,
       choices: unanswered ? [] : rankChoices(this.#market.usable(choices, now), config.tasks, history),
       signs: this.#watch.signs(),
-      spentUsd: spentUsd(records, now),
+      spentUsd: spentUsd(records, now) + intents.writtenOffUsd(),
       horizonSeconds,
       leastPaidSeconds: 2 * horizonSeconds + bootSeconds,
       mostPaidSeconds: config.boot.maxVmLifetimeSeconds,
@@ -164,11 +164,12 @@ export class PoolKeeper {
   }
 
   spentUsd(): number {
-    return spentUsd(this.#options.db.vms(), this.#now())
+    const { db, intents } = this.#options
+    return spentUsd(db.vms(), this.#now()) + intents.writtenOffUsd()
   }
 
   async #look(): Promise<readonly Vm[] | undefined> {
-    const { pool, db, log } = this.#options
+    const { pool, db, intents, log } = this.#options
     let vms: readonly Vm[]
     try {
       vms = await pool.list()
@@ -179,13 +180,25 @@ export class PoolKeeper {
     this.#foreign ??= foreignVms(vms, db)
     const foreign = this.#foreign
     vms = vms.filter(vm => !foreign.has(vm.id))
+    this.#adopt(vms)
     db.saveVms(vms, this.#now(), { complete: true, slotsOf: this.#slotsOf })
+    intents.forgetOld(this.#now())
     for (const vm of this.#watch.see(vms, this.#now())) {
       if (vm.endReason === 'preempted') this.#market.preempted()
       log('INFO', `VM ${vm.id} ended: ${vm.endReason ?? 'reason unknown'}`)
     }
     this.#vms = vms
     return vms
+  }
+
+  /** VMs of launches that were never answered: the money reserved for them is theirs. */
+  #adopt(vms: readonly Vm[]): void {
+    const { db, intents } = this.#options
+    const known = new Set(db.vms().map(vm => vm.id))
+    for (const vm of vms) {
+      if (known.has(vm.id)) continue
+      db.saveVms([vm], this.#now(), { paidSeconds: intents.paidSecondsOfFound(vm.launchedAt), slotsOf: this.#slotsOf })
+    }
   }
 
   /** Nobody holds a task when none is held at all; more is not known. */

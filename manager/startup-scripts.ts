@@ -10,16 +10,16 @@ export interface StartupScriptInputs {
   readonly queueName: string
   /** More variables for the VM, e.g. where its cloud is. */
   readonly extra: Readonly<Record<string, string>>
-  /** Money is reserved for this long a life, from launch to the end of the bill. */
-  readonly paidSeconds?: number | undefined
+  /** The VM's bill must end before this instant: more money is not reserved for it. */
+  readonly paidUntil?: Date | undefined
 }
 
 /** Throws a UserError if the job says neither what to run nor how to boot. */
 export function startupScriptFor({ offer, spot, ...choice }: Choice, inputs: StartupScriptInputs): string {
-  const { config, jobId, queueName, extra, paidSeconds } = inputs
+  const { config, jobId, queueName, extra, paidUntil } = inputs
   const { tasks, boot, watch } = config
   return renderStartupScript({
-    userScript: boot.startupScript ?? agentScript(config),
+    userScript: withDeadline(boot.startupScript ?? agentScript(config), paidUntil, boot.maxVmLifetimeSeconds),
     environment: {
       provider: config.provider,
       projectId: config.section.project_id,
@@ -44,19 +44,23 @@ export function startupScriptFor({ offer, spot, ...choice }: Choice, inputs: Sta
       maxAttempts: tasks.maxAttempts,
       maxPreemptions: tasks.maxPreemptions,
       idleShutdownSeconds: boot.idleShutdownSeconds,
-      maxInstanceLifetimeSeconds: lifetimeSeconds(boot.maxVmLifetimeSeconds, paidSeconds),
+      maxInstanceLifetimeSeconds: boot.maxVmLifetimeSeconds,
       region: config.region,
       extra,
     },
   })
 }
 
-const BOOT_AND_END_SECONDS = 120 // before the agent counts its lifetime, and from its end to that of the bill
-
-function lifetimeSeconds(wanted: number | undefined, paidSeconds: number | undefined): number | undefined {
-  if (paidSeconds === undefined) return wanted
-  const paid = Math.max(1, Math.floor(Math.max(paidSeconds / 2, paidSeconds - BOOT_AND_END_SECONDS)))
-  return Math.min(wanted ?? paid, paid)
+/** The VM itself finds out how much of its time is left when it has booted. */
+function withDeadline(script: string, paidUntil: Date | undefined, mostSeconds: number | undefined): string {
+  if (paidUntil === undefined) return script
+  const most = mostSeconds ?? 'left'
+  const lines = [
+    `left=$(( ${Math.floor(paidUntil.getTime() / 1000)} - $(date +%s) ))`,
+    `export RMS_CLOUD_TASKS_MAX_INSTANCE_LIFETIME=$(( left < 1 ? 1 : left < ${most} ? left : ${most} ))`,
+  ].join('\n')
+  const [first = ''] = script.split('\n', 1)
+  return first.startsWith('#!') ? `${first}\n${lines}${script.slice(first.length)}` : `${lines}\n${script}`
 }
 
 function agentScript({ boot, provider }: JobConfig): string {

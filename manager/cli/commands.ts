@@ -118,6 +118,19 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./report-command.ts')).reportCommand,
   },
   {
+    name: 'why',
+    summary: 'say why the job has as many VMs as it has, or had',
+    groups: [
+      own(
+        { flag: 'at', type: 'text', doc: 'at this time, in UTC: 2026-11-22T08:15:00, or 08:15 today' },
+        DB_FILE,
+        JSON_OUTPUT,
+      ),
+      GROUPS.JOB,
+    ],
+    load: async () => (await import('./why-command.ts')).whyCommand,
+  },
+  {
     name: 'show_queue',
     summary: 'show how many tasks wait',
     groups: [

@@ -55,7 +55,7 @@ async function uninterrupted<T>(work: Promise<T>, interrupts: Interrupts): Promi
 
 interface RunParts {
   readonly choices: readonly Choice[]
-  readonly scriptOf: (choice: Choice, paidSeconds?: number) => string
+  readonly scriptOf: (choice: Choice, endBy?: Date) => string
   readonly interrupts: Interrupts
   readonly invocation: Invocation
 }
@@ -160,11 +160,11 @@ function continueHint(_job: OpenJob): string {
   return 'cloud-tasks run --continue with the same options'
 }
 
-function scriptWriter({ config, jobId, queues, settings }: OpenJob): (choice: Choice, paidSeconds?: number) => string {
+function scriptWriter({ config, jobId, queues, settings }: OpenJob): (choice: Choice, endBy?: Date) => string {
   const root = settings.local?.root
   const extra = root === undefined ? {} : { [LOCAL_ROOT_VARIABLE]: root }
-  return (choice, paidSeconds) =>
-    startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra, paidSeconds })
+  return (choice, endBy) =>
+    startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra, paidUntil: endBy })
 }
 
 /** Looking is free on this machine, and a request that is counted and throttled in a cloud. */

@@ -8,8 +8,8 @@ import type { Outcome } from '../../core/outcome.ts'
 import { eventTimestamp, renderEvent } from '../../core/task-event.ts'
 import { type JobDb, openJobDb } from '../../manager/job-db.ts'
 import { microUsdOf, readLedger, sumDivisions } from '../../manager/ledger.ts'
+import { seeded } from '../../scripts/simulate/seeded-random.ts'
 import { vm } from './offers.ts'
-import { seeded } from './seeded-random.ts'
 
 const START = Date.UTC(2026, 10, 22, 8)
 const at = (seconds: number) => new Date(START + seconds * 1000)
