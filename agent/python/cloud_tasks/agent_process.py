@@ -1,17 +1,17 @@
 """Starts cloud-tasks-agent with this very program as its task processes, and feeds it tasks where they come from a function."""
 
-import ctypes
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
 
-PR_SET_PDEATHSIG = 1
+# Waits for the end of its input, which comes when this program ends in whatever way, and asks the agent to stop, once.
+# (Linux can send a signal at a parent's death, but it sends one for each of the parent's threads.)
+LIFELINE = 'read -r _; kill -TERM "$1" 2>/dev/null'
 
 
 class AgentProcess:
@@ -30,7 +30,12 @@ class AgentProcess:
         command = _agent_command() + words + ["--own-channel", "--"] + _this_program()
         try:
             # A session of its own: Ctrl-C at a terminal reaches it once, through us.
-            self._process = subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)
+            self._process = subprocess.Popen(command, start_new_session=True)
+            self._lifeline = subprocess.Popen(
+                ["/bin/sh", "-c", LIFELINE, "lifeline", str(self._process.pid)],
+                stdin=subprocess.PIPE,
+                start_new_session=True,
+            )
         except OSError as error:
             self._remove_pipe()
             sys.exit("%s cannot be started: %s" % (command[0], error))
@@ -41,6 +46,8 @@ class AgentProcess:
     def wait(self):
         """Exit code; negative = killed by that signal."""
         exit_code = self._process.wait()
+        self._lifeline.kill()
+        self._lifeline.communicate()
         self._remove_pipe()
         return exit_code or int(self._failed)
 
@@ -81,9 +88,3 @@ def _this_program():
         name = spec.name[: -len(".__main__")] if spec.name.endswith(".__main__") else spec.name
         return [sys.executable, "-m", name] + sys.argv[1:]
     return [sys.executable] + sys.argv
-
-
-def _die_with_parent():
-    """When this program is killed, the agent stops as if asked to."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
