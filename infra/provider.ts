@@ -133,9 +133,14 @@ export interface Pool {
   /** Starts up to `plan.vmCount` VMs. Shortage is a value, not an exception. The same `token` never launches twice. */
   launch(plan: LaunchPlan): Promise<LaunchReport>
   /** All VMs of the job that are not terminated, plus those that ended in the last hour. Rejects rather than answer in part. */
-  list(): Promise<readonly Vm[]>
+  list(options?: ListOptions): Promise<readonly Vm[]>
   /** Idempotent; unknown ids are ignored. Resolves when the cloud has accepted it. */
   terminate(ids: readonly VmId[]): Promise<void>
+}
+
+export interface ListOptions {
+  /** Also those of other jobs that can be seen from here, each with its `jobId`: for people, never to act on. */
+  readonly everyJob?: boolean
 }
 
 export interface LaunchPlan {
@@ -173,6 +178,8 @@ export interface Vm {
   readonly jobId: string
   readonly state: VmState
   readonly instanceType: string
+  /** Where the cloud has several kinds. */
+  readonly bootDiskType?: string
   readonly zone: string
   readonly spot: boolean
   readonly vcpuCount: number

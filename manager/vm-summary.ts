@@ -4,6 +4,7 @@ import type { Vm, VmState } from '../infra/provider.ts'
 export interface VmGroup {
   readonly state: VmState
   readonly instanceType: string
+  readonly bootDiskType: string | undefined
   readonly zone: string
   /** Of one VM. */
   readonly vcpuCount: number
@@ -15,16 +16,16 @@ export interface VmGroup {
 export function summarizeVms(vms: readonly Vm[]): VmGroup[] {
   const groups = new Map<string, Vm[]>()
   for (const vm of vms) {
-    const key = [vm.state, vm.instanceType, vm.zone].join(' ')
+    const key = [vm.state, vm.instanceType, vm.bootDiskType, vm.zone].join(' ')
     groups.set(key, [...(groups.get(key) ?? []), vm])
   }
   return [...groups.values()].flatMap(members => {
     const [first] = members
     if (first === undefined) return []
-    const { state, instanceType, zone, vcpuCount } = first
+    const { state, instanceType, bootDiskType, zone, vcpuCount } = first
     const billed = state === 'running' || state === 'starting'
     const usdPerHour = billed ? members.reduce((sum, vm) => sum + (vm.priceUsdPerHour ?? 0), 0) : undefined
-    return [{ state, instanceType, zone, vcpuCount, vmCount: members.length, usdPerHour }]
+    return [{ state, instanceType, bootDiskType, zone, vcpuCount, vmCount: members.length, usdPerHour }]
   })
 }
 

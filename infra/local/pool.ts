@@ -7,7 +7,16 @@ import { messageOf, UserError } from '../../core/errors.ts'
 import { type VmId, vmId } from '../../core/ids.ts'
 import { vmNamePrefix } from '../../core/names.ts'
 import type { LocalSettings } from '../open-provider.ts'
-import type { JobRef, LaunchChoice, LaunchFailure, LaunchPlan, LaunchReport, Pool, Vm } from '../provider.ts'
+import type {
+  JobRef,
+  LaunchChoice,
+  LaunchFailure,
+  LaunchPlan,
+  LaunchReport,
+  ListOptions,
+  Pool,
+  Vm,
+} from '../provider.ts'
 import { LOCAL_REGION } from './catalog.ts'
 import { VM_HOST_PROGRAM } from './program-paths.ts'
 import { makeDisk } from './vm-boot.ts'
@@ -60,11 +69,11 @@ export class LocalPool implements Pool {
     return { launched: launched.flatMap(row => (row === undefined || failedLaunch(row) ? [] : [vmOf(row)])), failures }
   }
 
-  async list(): Promise<readonly Vm[]> {
-    const { jobId } = this.#job
+  async list({ everyJob = false }: ListOptions = {}): Promise<readonly Vm[]> {
     const sinceMs = systemClock.now() - LISTED_AFTER_END_MS
-    await this.#findEnded(await this.#registry.ofJob(jobId, sinceMs))
-    return (await this.#registry.ofJob(jobId, sinceMs)).map(vmOf)
+    const read = () => (everyJob ? this.#registry.ofAll(sinceMs) : this.#registry.ofJob(this.#job.jobId, sinceMs))
+    await this.#findEnded(await read())
+    return (await read()).map(vmOf)
   }
 
   async terminate(ids: readonly VmId[]): Promise<void> {

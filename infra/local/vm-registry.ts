@@ -92,6 +92,12 @@ export class VmRegistry {
     return (await this.#file.read(file => this.#select(file, where, [jobId, endedSinceMs]))) ?? []
   }
 
+  /** As `ofJob`, of every job. */
+  async ofAll(endedSinceMs: number): Promise<readonly VmRow[]> {
+    const where = '(ended_ms IS NULL OR ended_ms >= ?) ORDER BY job_id, ordinal'
+    return (await this.#file.read(file => this.#select(file, where, [endedSinceMs]))) ?? []
+  }
+
   async alive(): Promise<readonly VmRow[]> {
     return (await this.#file.read(file => this.#select(file, 'ended_ms IS NULL', []))) ?? []
   }

@@ -1,4 +1,4 @@
-// list_running_instances: the VMs of a job, one by one.
+// list_running_instances: the VMs of a job, or of all jobs, one by one.
 import { UserError } from '../../core/errors.ts'
 import { openProvider } from '../../infra/open-provider.ts'
 import type { Vm } from '../../infra/provider.ts'
@@ -12,6 +12,8 @@ const created = (vm: Vm) => vm.launchedAt.getTime()
 const KEYS: SortKeys<Vm> = {
   id: vm => vm.id,
   i: vm => vm.id,
+  job: vm => vm.jobId,
+  job_id: vm => vm.jobId,
   type: vm => vm.instanceType,
   t: vm => vm.instanceType,
   state: vm => vm.state,
@@ -29,30 +31,30 @@ export async function listRunningInstancesCommand(invocation: Invocation): Promi
   const { options, terminal } = invocation
   const { config } = await loadConfig(invocation)
   const { jobId, region } = config
-  if (jobId === undefined) throw new UserError('Which job? Give --job-id, or --config with job_id.')
-  if (options.has('all-instances')) {
-    throw new UserError(`Only the VMs of one job can be listed in this version; leave --all-instances away.`)
+  const everyJob = options.has('all-instances')
+  if (jobId === undefined && !everyJob) {
+    throw new UserError('Which job? Give --job-id, --config with job_id, or --all-instances.')
   }
   const provider = await openProvider(config.provider, providerSettings(config, invocation))
   try {
-    const pool = provider.openPool({ jobId, ...(region === undefined ? undefined : { region }) })
-    const all = await pool.list()
+    const pool = provider.openPool({ jobId: jobId ?? '', ...(region === undefined ? undefined : { region }) })
+    const all = await pool.list({ everyJob })
     const wanted = options.has('include-terminated') ? all : all.filter(vm => vm.state !== 'terminated')
     const vms = sortRows(wanted, options.text('sort-by') ?? 'id', KEYS)
     if (options.has('json')) terminal.print(JSON.stringify(vms, undefined, 2))
-    else terminal.print(render(jobId, vms, options.has('detail')))
+    else terminal.print(render(everyJob ? undefined : jobId, vms, options.has('detail')))
     return 0
   } finally {
     await provider.close()
   }
 }
 
-function render(jobId: string, vms: readonly Vm[], detail: boolean): string {
+function render(jobId: string | undefined, vms: readonly Vm[], detail: boolean): string {
   const states = new Map<string, number>()
   for (const vm of vms) states.set(vm.state, (states.get(vm.state) ?? 0) + 1)
   const rows = vms.map(vm => [vm.jobId, vm.id, vm.instanceType, vm.state, vm.zone, vm.launchedAt.toISOString()])
   return [
-    `Instances of job ${jobId}:`,
+    jobId === undefined ? 'Instances of all jobs:' : `Instances of job ${jobId}:`,
     ...(vms.length === 0
       ? []
       : detail

@@ -1,8 +1,11 @@
 // Shows progress: a block that is redrawn on a terminal, a line in the log every few seconds elsewhere, nothing when quiet.
+import type { Watch } from '../../core/job-config.ts'
 import type { Queue } from '../../infra/provider.ts'
 import type { JobDb } from '../job-db.ts'
 import type { PoolKeeper } from '../pool-keeper.ts'
 import { doneCount, ProgressMeter, type ProgressView, renderBlock, renderLine } from '../progress.ts'
+import { summarizeVms } from '../vm-summary.ts'
+import { renderVmSummary, renderVmTable } from '../vm-table.ts'
 import type { Invocation } from './invocation.ts'
 
 export interface ProgressDisplayOptions {
@@ -10,6 +13,8 @@ export interface ProgressDisplayOptions {
   readonly db: JobDb
   readonly keeper?: PoolKeeper
   readonly tasks: Queue
+  /** Given: at -vv each VM is listed at every scaling check. */
+  readonly watch?: Watch
   readonly invocation: Invocation
 }
 
@@ -22,6 +27,7 @@ export class ProgressDisplay {
   #lineAt = Date.now()
   #lastLine = ''
   #depthAt = 0
+  #vmTableAt = 0
   #heldCount: number | undefined
 
   constructor(options: ProgressDisplayOptions) {
@@ -34,6 +40,7 @@ export class ProgressDisplay {
     const now = Date.now()
     const counts = db.counts()
     const tasksPerSecond = this.#meter.sample(doneCount(counts), now)
+    this.#listVms(now)
     if (options.has('quiet')) return
     this.#askDepth(now)
     const view = this.#view(counts, tasksPerSecond)
@@ -58,6 +65,17 @@ export class ProgressDisplay {
       spentUsd: keeper?.spentUsd() ?? 0,
       tasksPerSecond,
     }
+  }
+
+  #listVms(now: number): void {
+    const { watch, db, invocation } = this.#options
+    if (watch === undefined || (invocation.options.count('verbose') ?? 0) < 2) return
+    if (now - this.#vmTableAt < watch.scalingCheckSeconds * 1000) return
+    this.#vmTableAt = now
+    const vms = db.vms()
+    if (vms.length === 0) return
+    invocation.terminal.log('DEBUG', `VMs:\n${renderVmTable({ vms, watch, now: new Date(now) })}`)
+    invocation.terminal.log('DEBUG', `Summary:\n${renderVmSummary(summarizeVms(vms))}`)
   }
 
   /** Where counting is exact and free. */

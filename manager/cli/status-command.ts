@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs'
 import { openJobDb } from '../job-db.ts'
 import { unfinishedCount } from '../job-db-status.ts'
-import { renderTable } from '../render-table.ts'
-import { summarizeVms, totalOf, type VmGroup } from '../vm-summary.ts'
+import { summarizeVms } from '../vm-summary.ts'
+import { renderVmSummary } from '../vm-table.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
 import { openPool } from './prepare-job.ts'
@@ -20,7 +20,7 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
     return 0
   }
   terminal.print(`Job: ${job.jobId} on ${job.config.provider}`)
-  terminal.print(groups.length === 0 ? 'No VMs are running.' : renderSummary(groups))
+  terminal.print(groups.length === 0 ? 'No VMs are running.' : renderVmSummary(groups))
   if (depth === undefined) terminal.print(`Queue '${job.queues.tasks.name}' does not exist.`)
   else
     terminal.print(
@@ -41,30 +41,4 @@ function readCounts(file: string) {
   } finally {
     db.close()
   }
-}
-
-function renderSummary(groups: readonly VmGroup[]): string {
-  const rows = groups.map(({ state, instanceType, zone, vcpuCount, vmCount, usdPerHour }) => [
-    state,
-    instanceType,
-    String(vcpuCount),
-    zone,
-    String(vmCount),
-    usdPerHour === undefined ? '' : `$${usdPerHour.toFixed(4)}`,
-  ])
-  const total = totalOf(groups)
-  return renderTable(
-    ['State', 'Instance Type', 'vCPUs', 'Zone', 'Count', 'Total Price'],
-    [
-      ...rows,
-      [
-        'Total running/starting',
-        '',
-        String(total.vcpuCount),
-        '',
-        String(total.vmCount),
-        `$${total.usdPerHour.toFixed(4)}`,
-      ],
-    ],
-  )
 }

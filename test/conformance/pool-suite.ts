@@ -133,11 +133,14 @@ export function poolConformance(name: string, openSubject: () => Promise<PoolSub
       await pool.terminate(later.launched.map(vm => vm.id))
     })
 
-    it("lists the job's own VMs only", async () => {
+    it("lists the job's own VMs only, unless asked for those of every job", async () => {
       const one = openJob()
       const other = openJob()
       const { launched: vms } = await launch(one.pool, await planOf(1))
       assert.deepEqual(await other.pool.list(), [])
+      const all = await other.pool.list({ everyJob: true })
+      const found = all.find(vm => vm.id === vms[0]?.id)
+      assert.equal(found?.jobId, one.jobId)
       await one.pool.terminate(vms.map(vm => vm.id))
     })
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type StatusCounts, TASK_STATUSES } from '../../manager/job-db-status.ts'
+import type { VmRecord } from '../../manager/job-db-vms.ts'
 import { ProgressMeter, type ProgressView, renderBlock, renderDuration, renderLine } from '../../manager/progress.ts'
-import { vm } from './offers.ts'
+import { summarizeVms } from '../../manager/vm-summary.ts'
+import { renderVmSummary, renderVmTable } from '../../manager/vm-table.ts'
+import { configWith, vm } from './offers.ts'
 
 function counts(some: Partial<StatusCounts>): StatusCounts {
   return { ...(Object.fromEntries(TASK_STATUSES.map(status => [status, 0])) as StatusCounts), ...some }
@@ -52,6 +55,43 @@ describe('progress', () => {
     for (let second = 2; second <= 100; second++) meter.sample(100 + (second - 1) * 10, second * 1000)
     assert.equal(Math.round(meter.sample(100 + 100 * 10, 101_000) ?? 0), 10)
     assert.equal(meter.sample(1100, 1_000_000), 0)
+  })
+
+  it('lists each VM with its last sign of life and a verdict', () => {
+    const now = new Date(1_000_000)
+    const record = (fields: Partial<VmRecord>): VmRecord => ({
+      ...vm({ launchedAt: new Date(0), ...fields }),
+      attemptCount: 0,
+      completedCount: 0,
+      busySeconds: 0,
+      ...fields,
+    })
+    const vms = [
+      record({ lastHeardAt: new Date(990_000) }),
+      record({ lastHeardAt: new Date(100_000) }),
+      record({ launchedAt: new Date(900_000) }),
+      record({}),
+      record({ state: 'terminated', endReason: 'preempted' }),
+    ]
+    const { watch } = configWith()
+    const verdicts = renderVmTable({ vms, watch, now }).matchAll(/\| (?:\d+ s ago)? +\| ([\w ]+?) +\|$/gm)
+    assert.deepEqual(
+      [...verdicts].map(([, verdict]) => verdict),
+      ['OK', 'OVERDUE', 'awaiting first', 'OVERDUE', 'preempted'],
+    )
+    const { watch: calm } = configWith({ keepalive_timeout: 0, keepalive_startup_timeout: 0 })
+    assert.equal(renderVmTable({ vms, watch: calm, now }).match(/not monitored/g)?.length, 4)
+  })
+
+  it('sums the VMs up as a table with their price', () => {
+    const groups = summarizeVms([vm(), vm(), vm({ state: 'terminated' })])
+    const lines = renderVmSummary(groups).split('\n')
+    assert.match(
+      lines[1] ?? '',
+      /^\| State +\| Instance Type \| Boot Disk \| vCPUs \| Zone \| Count \| Total Price \|$/,
+    )
+    assert.match(lines[3] ?? '', /^\| running +\| m-2 +\| +\| +2 \| z-a +\| +2 \| +\$0\.2000 \|$/)
+    assert.match(lines[5] ?? '', /^\| Total running\/starting \| +\| +\| +4 \| +\| +2 \| +\$0\.2000 \|$/)
   })
 
   it('writes durations as people say them', () => {
