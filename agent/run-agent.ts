@@ -74,10 +74,6 @@ async function work({ settings, connections, log, policy, started, signals, ...r
     log,
     ...(policy && { policy }),
   })
-  log.info(
-    `Running ${program.name} in ${slotCount} slot${slotCount === 1 ? '' : 's'} on ${connections.source || queue.name}.`,
-  )
-
   const over = new AbortController()
   const { signal } = over
   const unlisten = signals ? stopOnSignals(agent, { graceSeconds: settings.shutdownGraceSeconds, log }) : () => {}
@@ -89,6 +85,9 @@ async function work({ settings, connections, log, policy, started, signals, ...r
       })
       .finally(() => agent.stop({ kind: 'done' }))
   }
+  log.info(
+    `Running ${program.name} in ${slotCount} slot${slotCount === 1 ? '' : 's'} on ${connections.source || queue.name}.`,
+  )
   started?.(agent)
   const watchers = [
     watchNotices({ instance: settings.spot ? instance : undefined, settings, log, signal, stop: agent.stop }),

@@ -83,9 +83,7 @@ export class TaskQueue<Tasks extends Functions = Functions> {
 
   /** Many at once: one transaction. Resolves to their ids, in order. */
   async enqueueAll(tasks: readonly Task[]): Promise<readonly string[]> {
-    for (const { function: named } of tasks) {
-      if (isFunction(named) && !this.backend.functions.has(named.name)) this.backend.functions.set(named.name, named)
-    }
+    for (const { function: named } of tasks) if (isFunction(named)) this.#know(named)
     await this.backend.send(tasks.map(task => this.#message(task)))
     return tasks.map(task => task.taskId)
   }
@@ -110,6 +108,17 @@ export class TaskQueue<Tasks extends Functions = Functions> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #know(run: AnyFunction): void {
+    const { functions } = this.backend
+    const known = functions.get(run.name)
+    if (known !== undefined && known !== run) {
+      throw new TypeError(
+        `This queue knows another function "${run.name}": workers tell functions apart by name, so rename one.`,
+      )
+    }
+    functions.set(run.name, run)
   }
 
   #message(task: Task): OutgoingMessage & { readonly taskId: string } {

@@ -135,7 +135,7 @@ export class Worker<Answer = unknown> {
    * In a subclass: what is done with a task. Of a TaskQueue's worker: runs this task of the queue now, unless another worker
    * is at it already, and resolves when it has ended.
    */
-  async processTask(taskId: string, _taskData?: never, _worker?: TaskWorker): Promise<Answer> {
+  async processTask(taskId: string, ..._taskDataAndWorker: never[]): Promise<Answer> {
     if (this.#taskQueue === undefined) throw new Error('A subclass of Worker must have a method processTask.')
     const [result] = await this.processTasks([taskId])
     return result as Answer // which is what a TaskQueue makes it
@@ -246,7 +246,7 @@ export class Worker<Answer = unknown> {
     }
     if (this.#run !== undefined) return this.#run
     if (this.processTask === Worker.prototype.processTask) return undefined
-    return (taskId, data, worker) => this.processTask(taskId, data as never, worker)
+    return (taskId, data, worker) => this.processTask(taskId, data as never, worker as never)
   }
 
   /** What the worker says of it beats what its queue says. */

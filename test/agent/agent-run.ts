@@ -36,6 +36,8 @@ export interface AgentBench extends AsyncDisposable {
   start(...words: string[]): RunningAgent
   /** Starts a script on the queue in the place of the agent. */
   startScript(script: string, ...words: string[]): RunningAgent
+  /** Starts a script in the folder, with this in its environment. */
+  startAlone(script: string, words: readonly string[], env: Readonly<Record<string, string>>): RunningAgent
   /** Starts it and waits for its end. */
   run(...words: string[]): Promise<AgentExit>
   /** Starts it without a queue. */
@@ -56,11 +58,11 @@ export async function openBench({ leaseSeconds = 30 }: { readonly leaseSeconds?:
   const queue = (name: string) => provider.openQueue(name, { leaseSeconds })
   const running = new Set<ChildProcess>()
 
-  const spawnAgent = (words: readonly string[], program = [AGENT]): RunningAgent => {
+  const spawnAgent = (words: readonly string[], program = [AGENT], more = {}): RunningAgent => {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('RMS_CLOUD')))
     const child = spawn(process.execPath, [...program, ...words], {
       cwd: folder,
-      env,
+      env: { ...env, ...more },
       timeout: AGENT_MS,
       killSignal: 'SIGKILL',
     })
@@ -123,6 +125,7 @@ export async function openBench({ leaseSeconds = 30 }: { readonly leaseSeconds?:
       ),
     start: (...words) => onQueue(words),
     startScript: (script, ...words) => spawnAgent([...words, ...job], [script]),
+    startAlone: (script, words, env) => spawnAgent(words, [script], env),
     run: (...words) => onQueue(words).exit,
     runAlone: (...words) => spawnAgent(words).exit,
     events: async () => (await drain('job-events')).filter(event => event.event_type !== 'keep_alive'),
