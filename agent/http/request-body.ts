@@ -9,6 +9,7 @@ export interface BodyReader {
 }
 
 const MAX_TOTAL_BODIES = 8 // of the longest, at one time
+const MAX_THROWN_AWAY_BYTES = 4 * 1024 ** 2
 
 export function openBodyReader({ maxBytes }: { readonly maxBytes: number }): BodyReader {
   let heldBytes = 0
@@ -63,12 +64,12 @@ function parsed(chunks: readonly Buffer[]): unknown {
   }
 }
 
-/** The rest is read and thrown away, up to as much once more: a client that is still writing can then read the answer. */
+/** The rest is read and thrown away, within bounds: a client that is still writing can then read the answer. */
 function tooLarge(request: IncomingMessage, maxBytes: number): HttpFailure {
   let more = 0
   request.on('data', (chunk: Buffer) => {
     more += chunk.length
-    if (more > maxBytes) request.destroy()
+    if (more > maxBytes + MAX_THROWN_AWAY_BYTES) request.destroy()
   })
   return new HttpFailure(413, 'too_large', `The body is longer than ${maxBytes} bytes.`)
 }
