@@ -187,6 +187,8 @@ export interface Vm {
   readonly launchedAt: Date
   /** When billing ended. */
   readonly endedAt?: Date
+  readonly privateIp?: string
+  readonly publicIp?: string
   /** A short word such as `preempted`, `terminated`, `script ended`, `startup script failed (exit code 3)`. */
   readonly endReason?: string
 }
@@ -238,18 +240,42 @@ export interface Offer {
   readonly zone: string
   readonly bootDiskType: string | undefined
   readonly priceUsdPerHour: number
+  /** What the price is made of, where the cloud says. For people. */
+  readonly priceParts?: PriceParts
+  readonly description?: string
+}
+
+/** USD per hour, of the whole VM. */
+export interface PriceParts {
+  readonly cpu?: number
+  readonly memory?: number
+  readonly localSsd?: number
+  readonly bootDisk?: number
+  readonly bootDiskIops?: number
+  readonly bootDiskThroughput?: number
 }
 
 export interface Image {
   readonly name: string
   readonly source: string
   readonly family?: string
+  readonly project?: string
+  /** Made by the account itself. */
+  readonly own?: boolean
+  readonly id?: string
+  readonly description?: string
+  readonly createdAt?: Date
+  readonly status?: string
+  readonly url?: string
 }
 
 export interface Region {
   readonly name: string
   readonly description: string
   readonly zones: readonly string[]
+  /** Such as whether the account has opted in. */
+  readonly status?: string
+  readonly endpoint?: string
 }
 
 // ---- objects

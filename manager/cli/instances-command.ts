@@ -6,6 +6,7 @@ import { renderTable } from '../render-table.ts'
 import type { Invocation } from './invocation.ts'
 import { loadConfig } from './load-config.ts'
 import { providerSettings } from './open-job.ts'
+import { renderFacts } from './render-facts.ts'
 import { type SortKeys, sortRows } from './sort-rows.ts'
 
 const created = (vm: Vm) => vm.launchedAt.getTime()
@@ -61,23 +62,22 @@ function render(jobId: string | undefined, vms: readonly Vm[], detail: boolean):
         ? vms.map(block)
         : [renderTable(['Job ID', 'ID', 'Type', 'State', 'Zone', 'Created'], rows)]),
     `Summary: ${vms.length} total instances`,
-    ...[...states].map(([state, count]) => `  ${count} ${state}`),
+    ...[...states].toSorted().map(([state, count]) => `  ${count} ${state}`),
   ].join('\n')
 }
 
 function block(vm: Vm): string {
-  const facts = {
-    ID: vm.id,
-    Job: vm.jobId,
+  const price = vm.priceUsdPerHour === undefined ? 'not known' : `$${vm.priceUsdPerHour}/h`
+  return `${renderFacts({
+    'Instance ID': vm.id,
     Type: `${vm.instanceType} (${vm.vcpuCount} vCPUs, ${vm.spot ? 'spot' : 'on demand'})`,
     State: vm.endReason === undefined ? vm.state : `${vm.state}: ${vm.endReason}`,
     Zone: vm.zone,
-    Price: vm.priceUsdPerHour === undefined ? 'not known' : `$${vm.priceUsdPerHour}/h`,
+    'Job ID': vm.jobId,
     Created: vm.launchedAt.toISOString(),
-    ...(vm.endedAt === undefined ? undefined : { Ended: vm.endedAt.toISOString() }),
-  }
-  return Object.entries(facts)
-    .map(([name, value]) => `${name.padEnd(8)} ${value}`)
-    .concat('')
-    .join('\n')
+    Ended: vm.endedAt?.toISOString(),
+    Price: price,
+    'Private IP': vm.privateIp,
+    'Public IP': vm.publicIp,
+  })}\n`
 }

@@ -19,6 +19,8 @@ const rowSchema = z.object({
   zone: z.string().default(''),
   boot_disk_type: z.string().nullish(),
   price_per_hour: z.number().gte(0),
+  price_parts: z.record(z.string(), z.number()).optional(),
+  description: z.string().optional(),
 })
 
 export interface OfferQuery {
@@ -77,5 +79,7 @@ export async function readCatalogFile(file: string): Promise<Offer[]> {
     zone: row.zone,
     bootDiskType: row.boot_disk_type ?? undefined,
     priceUsdPerHour: row.price_per_hour,
+    ...(row.price_parts === undefined ? undefined : { priceParts: row.price_parts }),
+    ...(row.description === undefined ? undefined : { description: row.description }),
   }))
 }
