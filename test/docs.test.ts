@@ -15,6 +15,10 @@ const RUN_ELSEWHERE = new Map([
   ['README.md', 'the second half of this file'],
   ['examples/parallel-addition/README.md', 'test/examples/parallel-addition.test.ts'],
   ['examples/flight-delays/README.md', 'test/examples/flight-delays.test.ts'],
+  ['examples/workers/README.md', 'test/examples/workers-pages.test.ts'],
+  ['docs/workers/python.md', 'test/examples/workers-pages.test.ts'],
+  ['docs/workers/php.md', 'test/examples/workers-pages.test.ts'],
+  ['docs/workers/executables.md', 'test/examples/workers-pages.test.ts'],
 ])
 
 /** Commands that no test can run, because they would run the tests, take minutes, or change this very folder. */
