@@ -25,13 +25,16 @@ const FIRST_LOOK_MS = 4
 const LONGEST_LOOK_MS = 50
 const SHARED_MEMORY = '/dev/shm'
 
-/** Opened by the first thing that is done with it. */
+/** Where a TaskQueue lives; made by `sqlite`. Opened by the first thing that is done with it. */
 export class Backend {
   /** The file, or `:memory:`. */
   readonly name: string
   readonly #location: string
   readonly #temporary: string | undefined
-  /** Functions that were enqueued here by themselves, by name: for workers of the same program. */
+  /**
+   * Functions that were enqueued here by themselves, by name: for workers of the same program.
+   * @internal
+   */
   readonly functions = new Map<string, (...args: never[]) => unknown>()
   #table: TaskTable | undefined
   #provider: Promise<Provider> | undefined
@@ -46,7 +49,11 @@ export class Backend {
     this.#location = this.#temporary === undefined ? resolve(name) : join(this.#temporary, 'tasks.sqlite')
   }
 
-  /** Row first, message second: nobody can finish a task that has no row. A crash between the two leaves a task that nobody was told of. */
+  /**
+   * Row first, message second: nobody can finish a task that has no row. A crash between the two leaves a task that nobody
+   * was told of.
+   * @internal
+   */
   async send(tasks: readonly (OutgoingMessage & { readonly taskId: string })[]): Promise<void> {
     const taken = this.#open().add(tasks)
     if (taken.length > 0) throw new Error(`There is a task "${taken[0]}" already: give each task an id of its own.`)
@@ -54,11 +61,15 @@ export class Backend {
     await queue.send(tasks)
   }
 
+  /** @internal */
   find(taskId: string): TaskRow | undefined {
     return this.#open().find(taskId)
   }
 
-  /** undefined = not finished. */
+  /**
+   * undefined = not finished.
+   * @internal
+   */
   async finished(taskId: string): Promise<Result | undefined> {
     const row = this.find(taskId)
     if (row === undefined) throw new Error(`There is no task "${taskId}" in ${this.name}.`)
@@ -83,7 +94,10 @@ export class Backend {
     }
   }
 
-  /** What a worker works with: the same as on a VM, but that events go to the table. */
+  /**
+   * What a worker works with: the same as on a VM, but that events go to the table.
+   * @internal
+   */
   async connections({
     leaseSeconds,
     workerId,
@@ -110,6 +124,7 @@ export class Backend {
     }
   }
 
+  /** @internal */
   provider(): Promise<Provider> {
     this.#provider ??= openProvider('local', { local: { root: `${this.#location}-queue` }, env: {} })
     return this.#provider
