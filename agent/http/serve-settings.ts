@@ -91,7 +91,7 @@ export function parseServe(words: readonly string[], processEnv: Env): ServeAsk 
   const { own, rest } = splitWords(words)
   const envFile = own['env-file'] === undefined ? readIfThere('.env') : readNamed(own['env-file'], '--env-file')
   const config = own.config === undefined ? NO_CONFIG : parseConfig(own.config, readNamed(own.config, '--config'))
-  const env: Env = withOurNames({ ...config.env, ...withOurNames(parseEnv(envFile)), ...processEnv })
+  const env: Env = { ...config.env, ...withOurNames(parseEnv(envFile)), ...withOurNames(processEnv) }
   const { settings: agent, task, ask, verbose } = parseCommandLine(rest, env)
   if (ask === 'help') return { ask: 'help' }
   if (task !== undefined) throw usage('serve takes no task: workers ask it for tasks over HTTP')
