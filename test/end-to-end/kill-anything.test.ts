@@ -45,8 +45,9 @@ describe(`kill -9 at random moments (replay with KILL_SEED=${SEED})`, { concurre
             withinMs: 60_000,
           })
           const found = job.processes(victim.match)
-          killAll(victim.all ? found : found.slice(0, 1))
-          if (!job.processes('manager/main').includes(manager.child.pid ?? -1)) {
+          const killed = victim.all ? found : found.slice(0, 1)
+          killAll(killed)
+          if (killed.includes(manager.child.pid ?? -1)) {
             await manager.ended
             manager = job.start(...CONTINUE)
             watch(manager)
