@@ -13,6 +13,7 @@ import { EXIT_CODES, type Interrupt, type Interrupts, watchInterrupts } from './
 import type { Invocation } from './invocation.ts'
 import { loadChoices } from './load-catalog.ts'
 import { LOCAL_ROOT_VARIABLE } from './local-root.ts'
+import { offerDump } from './offer-dump.ts'
 import { type OpenJob, openJob } from './open-job.ts'
 import { openPool, type PreparedJob, reopenJob, startAfresh } from './prepare-job.ts'
 import { ProgressDisplay } from './progress-display.ts'
@@ -77,7 +78,14 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     scriptOf,
     log,
   })
-  const display = new ProgressDisplay({ jobId: job.jobId, db, keeper, tasks: queues.tasks, invocation })
+  const display = new ProgressDisplay({
+    jobId: job.jobId,
+    db,
+    keeper,
+    tasks: queues.tasks,
+    watch: config.watch,
+    invocation,
+  })
   const outputFile = options.text('output-file')
   const stop = new AbortController()
   const running = runJob({
@@ -99,6 +107,7 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     await running
     terminal.showBlock([])
     if (end.order === 'terminate') await endJob(job, keeper, db, { deleteQueues: true, log })
+    if (end.interrupt === 'SIGINT') await offerDump(db, job.jobId, invocation)
     terminal.log('WARNING', farewell(end.order, job))
     return EXIT_CODES[end.interrupt]
   }
