@@ -97,6 +97,10 @@ export function readDecision(sqlite: DatabaseSync, at: Date | undefined): Stored
   return row === undefined ? undefined : decisionOf(row)
 }
 
+export function readFirstDecisionAt(sqlite: DatabaseSync): Date | undefined {
+  return parseTimestamp(sqlite.prepare('SELECT at FROM decisions ORDER BY id LIMIT 1').get()?.at)
+}
+
 /** Oldest first. */
 export function readDecisions(sqlite: DatabaseSync): readonly StoredDecision[] {
   return sqlite.prepare('SELECT * FROM decisions ORDER BY id').all().map(decisionOf)

@@ -5,7 +5,7 @@ import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Pool, Queue, Vm } from '../infra/provider.ts'
 import type { AppliedBatch } from './applied-batch.ts'
-import { DecisionLog } from './decisions.ts'
+import { DecisionLog, readFirstDecisionAt } from './decisions.ts'
 import type { JobDb } from './job-db.ts'
 import type { VmRecord } from './job-db-vms.ts'
 import type { LaunchIntents } from './launch-intents.ts'
@@ -259,6 +259,10 @@ function paidUntil(vms: readonly VmRecord[]): ReadonlyMap<VmId, Date> {
 /** VMs of an earlier job of the same name are still listed for a while; their cost is not this job's. */
 function foreignVms(vms: readonly Vm[], db: KeeperDb): ReadonlySet<VmId> {
   const ours = new Set(db.vms().map(vm => vm.id))
-  const ended = vms.filter(vm => (vm.state === 'terminated' || vm.state === 'stopping') && !ours.has(vm.id))
-  return new Set(ended.map(vm => vm.id))
+  const begunAt = readFirstDecisionAt(db.sqlite)?.getTime() ?? Number.POSITIVE_INFINITY // nothing is launched before that
+  const foreign = vms.filter(({ id, state, launchedAt }) => {
+    const ended = state === 'terminated' || state === 'stopping'
+    return ended && !ours.has(id) && launchedAt.getTime() < begunAt
+  })
+  return new Set(foreign.map(vm => vm.id))
 }

@@ -46,15 +46,13 @@ export interface LaunchDecision {
 }
 
 export function sumOf(vms: readonly Vm[], tasks: TaskRules): PoolSums {
-  return vms.reduce(
-    (sums, vm) => ({
-      vmCount: sums.vmCount + 1,
-      vcpuCount: sums.vcpuCount + vm.vcpuCount,
-      usdPerHour: sums.usdPerHour + (vm.priceUsdPerHour ?? 0),
-      slotCount: sums.slotCount + tasksPerVm(vm.vcpuCount, tasks),
-    }),
-    { vmCount: 0, vcpuCount: 0, usdPerHour: 0, slotCount: 0 },
-  )
+  let [vcpuCount, usdPerHour, slotCount] = [0, 0, 0]
+  for (const vm of vms) {
+    vcpuCount += vm.vcpuCount
+    usdPerHour += vm.priceUsdPerHour ?? 0
+    slotCount += tasksPerVm(vm.vcpuCount, tasks)
+  }
+  return { vmCount: vms.length, vcpuCount, usdPerHour, slotCount }
 }
 
 export function planLaunch(inputs: LaunchInputs): LaunchDecision {

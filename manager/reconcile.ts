@@ -56,9 +56,10 @@ export function reconcile(view: PoolView): Decision {
   const kept = paid.filter(vm => !superfluous.has(vm.id))
 
   const keptIds = new Set(kept.map(vm => vm.id))
-  const billed = view.vms.filter(vm => vm.state !== 'terminated')
   // What is being ended is still billed for a while.
-  const ending = billed.filter(vm => !keptIds.has(vm.id)).map(vm => ({ ...vm, state: 'stopping' as const }))
+  const ending = view.vms
+    .filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
+    .map(vm => ({ ...vm, state: 'stopping' as const }))
   const { launch, reason, warning } = planLaunch({
     ...view,
     sums: sumOf(kept, view.config.tasks),

@@ -9,6 +9,7 @@ import { measureLimits } from './limits.ts'
 import { describeMachine, loadAverage } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { measurePeers } from './peers.ts'
+import { measureReconciler } from './reconciler.ts'
 import { judge, type Row } from './row.ts'
 import { renderTable } from './table.ts'
 import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
@@ -24,6 +25,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   memory: measureMemory,
   notice: measureNotice,
   kill: measureKill,
+  reconciler: measureReconciler,
   start: measureStart,
   idle: measureIdleAgent,
 }

@@ -81,7 +81,7 @@ describe(`whatever fails (replay with SIMULATION_SEED=${SEED})`, () => {
         meanTaskSeconds: pick([5, 600]),
         tasksPerVm: vcpuCount => vcpuCount,
         places,
-        bootSeconds: 16, // even the slow ones are up before the shortest paid lifetime is over
+        bootSeconds: 8, // even the slow ones are up before the shortest paid lifetime is over
         failureRate: pick([0, 0.1, 0.6]),
         idleShutdownSeconds: 300,
       })
