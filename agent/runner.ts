@@ -2,17 +2,20 @@
 import { flushCompileCache } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { offerLoop, takeLoop } from './offered-loop.ts'
 import { openRunnerChannel } from './runner-channel.ts'
 import { openTaskLoop, type TaskFunction } from './task-loop.ts'
 
-const loop = openTaskLoop(onLine => openRunnerChannel({ input: 3, output: 4 }, onLine), { log: 1 })
-process.on('exit', loop.exiting)
+const opened = openTaskLoop(onLine => openRunnerChannel({ input: 3, output: 4 }, onLine), { log: 1 })
+process.on('exit', opened.exiting)
+offerLoop(opened)
 const loaded = await loadTask(process.argv[2] ?? '')
-if (typeof loaded === 'string') {
+const loop = takeLoop()
+if (loop !== undefined && typeof loaded === 'string') {
   loop.refuse(loaded)
   process.exit(1)
 }
-loop.start({ run: loaded })
+if (typeof loaded !== 'string') loop?.start({ run: loaded })
 flushCompileCache() // for the next process: most end by a kill, which would lose it
 
 async function loadTask(file: string): Promise<TaskFunction | string> {

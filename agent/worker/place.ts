@@ -2,6 +2,7 @@
 // A script that is run again to be a task process finds out here.
 import { writeSync } from 'node:fs'
 import { isMainThread, MessagePort, workerData } from 'node:worker_threads'
+import { loopIsOffered, takeLoop } from '../offered-loop.ts'
 import { openRunnerChannel } from '../runner-channel.ts'
 import { openTaskLoop, type TaskChannel, type TaskLoop } from '../task-loop.ts'
 import { openPortChannel } from './port-channel.ts'
@@ -21,12 +22,23 @@ const thread = isMainThread ? undefined : parseThreadPlace(workerData)
 const marked = process.env[PLACE_VARIABLE]
 delete process.env[PLACE_VARIABLE] // what a task starts is no task process
 
-/** The worker that this place runs tasks for, counted from 1 in the order of construction; undefined = this is the program itself. */
-export const workerNumberHere: number | undefined =
-  thread?.workerNumber ?? (marked === undefined ? undefined : Number(marked))
+let opened = false
+
+/**
+ * The worker that this place runs tasks for, counted from 1 in the order of construction; undefined = this is the program
+ * itself, or tasks run here already.
+ */
+export function workerNumberHere(): number | undefined {
+  if (opened) return undefined
+  if (thread !== undefined) return thread.workerNumber
+  return marked !== undefined ? Number(marked) : loopIsOffered() ? 1 : undefined
+}
 
 /** Only in a place for tasks, and only once. */
 export function openPlace(): TaskLoop {
+  opened = true
+  const offered = takeLoop()
+  if (offered !== undefined) return offered
   const loop = thread === undefined ? openTaskLoop(openProcessChannel, { log: STDOUT }) : openThread(thread)
   process.on('exit', loop.exiting)
   return loop

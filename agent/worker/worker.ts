@@ -174,8 +174,9 @@ export class Worker<Answer = unknown> {
   // ---- how it works
 
   async #start({ signals }: { readonly signals: boolean }): Promise<void> {
-    if (workerNumberHere !== undefined) {
-      if (workerNumberHere !== this.#number) return // this place is for another worker of the same script
+    const here = workerNumberHere()
+    if (here !== undefined) {
+      if (here !== this.#number || this.#taskQueue !== undefined) return // this place is for another worker of the script
       openPlace().start(this.#handler())
       return new Promise(() => {})
     }
