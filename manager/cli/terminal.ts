@@ -1,5 +1,6 @@
 // The one owner of stdout, stderr and the keyboard: results on stdout, log and progress on stderr, never one inside the other.
 import { createInterface } from 'node:readline/promises'
+import { PipedLines } from './piped-lines.ts'
 
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 const LEVELS: readonly LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
@@ -33,6 +34,7 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
   let block: readonly string[] = []
   let drawnLines = 0
   let asking = false
+  const pipedLines = new PipedLines(stdin)
   const live = stderr.isTTY === true && env.TERM !== 'dumb'
   // A reader that went away (`| head`) is no reason to abandon VMs: what cannot be shown is dropped.
   for (const stream of [stdout, stderr]) stream.on('error', () => {})
@@ -77,7 +79,11 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
     },
     async ask(question, { piped = false, signal } = {}) {
       if (!stdin.isTTY && !piped) return undefined
-      const lines = createInterface({ input: stdin, output: stderr, terminal: stdin.isTTY === true && live })
+      if (!stdin.isTTY) {
+        stderr.write(question)
+        return pipedLines.next(signal)
+      }
+      const lines = createInterface({ input: stdin, output: stderr, terminal: live })
       stderr.write(erase())
       asking = true
       try {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { UserError } from '../../core/errors.ts'
 import { COMMANDS, optionsOf } from '../../manager/cli/commands.ts'
 import { parseCommandLine } from '../../manager/cli/parse-command-line.ts'
@@ -119,11 +121,11 @@ describe('cloud-tasks', () => {
     const shown = await inFolder('show_queue --detail')
     assert.match(shown.stdout, /Queue depth: 20\n/)
     assert.match(shown.stdout, /Task ID: sum-0\n/)
-    assert.match(shown.stdout, /was not removed/)
+    assert.match(shown.stdout, /Note: Message was not removed from the queue/)
 
     const asked = await inFolder('purge_queue --task-queue-only')
     assert.equal(asked.exitCode, 0)
-    assert.match(asked.stdout, /holds 20 messages\.\nOperation cancelled/)
+    assert.match(asked.stdout, /^Task queue 'cli' has 20 messages\.\nOperation cancelled\.\n$/)
     const forced = await inFolder('purge_queue --task-queue-only --force')
     assert.match(forced.stdout, /has been emptied/)
     assert.doesNotMatch(forced.stdout, /cli-events/)
@@ -135,6 +137,27 @@ describe('cloud-tasks', () => {
     assert.match((await inFolder('load_queue --continue')).stdout, /^Loaded 20 tasks/)
     await inFolder('delete_queue --force')
     assert.equal((await inFolder('show_queue')).exitCode, 1)
+  })
+
+  it('does to a queue only what was confirmed with the exact words', async () => {
+    const job = ['--config', 'job.yml', '--job-id', 'asked']
+    await folder.run('deploy', ...job)
+    const tell = (command: string, answers: string) => {
+      const words = [fileURLToPath(new URL('../../manager/main.ts', import.meta.url)), command, ...job]
+      return spawnSync(process.execPath, words, { cwd: folder.path, input: answers, encoding: 'utf8', timeout: 30_000 })
+    }
+    const wrong = tell('delete_queue', 'DELETE asked \n')
+    assert.match(wrong.stderr, /WARNING: This will permanently delete the queue 'asked' from LOCAL\./)
+    assert.equal(wrong.stdout, 'Operation cancelled.\n')
+    const half = tell('purge_queue', 'EMPTY asked\n')
+    assert.match(
+      half.stdout,
+      /Emptying queue 'asked'\.\.\.\n[\s\S]*Event queue 'asked-events' has 0 messages\.\nOperation cancelled/,
+    )
+    const both = tell('delete_queue', 'DELETE asked\nDELETE asked-events\n')
+    assert.match(both.stdout, /^Queue 'asked' has been deleted\.$/m)
+    assert.match(both.stdout, /^Queue 'asked-events' has been deleted\.$/m)
+    assert.equal((await folder.run('show_queue', ...job)).exitCode, 1)
   })
 
   it('never replaces a database without a terminal to ask at, unless forced', async () => {
