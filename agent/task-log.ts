@@ -52,7 +52,8 @@ function logOn(descriptor: number): TaskLog {
       shown = size() // the agent's own log has it
     },
     between(from, to) {
-      const start = Math.max(from, base - carried.length)
+      const cut = from > to // somebody has opened /dev/stderr afresh: what is there is all there is
+      const start = Math.max(cut ? base : from, base - carried.length)
       const bytes = (a: number, b: number) =>
         Buffer.concat([
           carried.subarray(Math.max(0, carried.length - (base - a)), Math.max(0, carried.length - (base - b))),
