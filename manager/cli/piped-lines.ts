@@ -15,14 +15,14 @@ export class PipedLines {
   /** undefined at the end of the input, or when `signal` aborts. */
   async next(signal: AbortSignal | undefined): Promise<string | undefined> {
     this.#reader ??= this.#open()
-    this.#reader.resume()
+    if (!this.#ended) this.#reader.resume()
     while (this.#lines.length === 0 && !this.#ended && signal?.aborted !== true) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
         signal?.addEventListener('abort', () => resolve(), { once: true })
       })
     }
-    this.#reader.pause() // or an open pipe would keep the process
+    if (!this.#ended) this.#reader.pause() // or an open pipe would keep the process
     return signal?.aborted === true ? undefined : this.#lines.shift()
   }
 
