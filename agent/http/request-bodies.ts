@@ -5,8 +5,8 @@ import { HttpFailure } from './http-failure.ts'
 
 const MAX_NAME_CHARS = 256
 const MAX_TYPES = 100
-export const MAX_TASKS_AT_ONCE = 1000
-export const MAX_WAIT_SECONDS = 60
+const MAX_TASKS_AT_ONCE = 1000
+const MAX_WAIT_SECONDS = 60
 const MIN_LEASE_SECONDS = 1
 const NO_CONTROL = /^\P{Cc}*$/u
 
