@@ -52,7 +52,7 @@ else {
   )
   console.log(
     `${ours.decisionCount} decisions of the reconciler (${ours.storedDecisionCount} of them stored), ` +
-      `${decisionsPerSecond.toFixed(0)} a second with all that belongs to them`,
+      `${decisionsPerSecond.toFixed(0)} a second of CPU with all that belongs to them`,
   )
 }
 if (ours.aborted !== undefined || ourCloud.unfinishedCount > 0) {
