@@ -11,6 +11,7 @@ import { copyOf, makeTemplate, program, RUN, rateOf, type Template } from './tem
 import { openTemporaryFolder } from './temporary-folder.ts'
 
 const AGENT_TARGET = 100_000
+const PYTHON_TARGET = 20_000
 const ALL_TARGET = 60_000
 const LOAD_TARGET = 150_000
 const COLLECT_TARGET = 100_000
@@ -19,8 +20,12 @@ export async function measureAgent(context: Context): Promise<readonly Row[]> {
   context.say('the agent alone')
   await using folder = await openTemporaryFolder()
   const template = await makeTemplate(folder.path, context.sizes.tasks)
-  const { ours, limit } = await alternate(
-    { ours: () => drain(template), limit: () => bareAgent(template) },
+  const { ours, python, limit } = await alternate(
+    {
+      ours: () => drain(template),
+      python: () => drain(template, 'trivial.py'),
+      limit: () => bareAgent(template),
+    },
     { repeats: context.repeats },
   )
   return [
@@ -31,6 +36,7 @@ export async function measureAgent(context: Context): Promise<readonly Row[]> {
       limit: { name: 'without safety', value: limit },
       target: { atLeast: AGENT_TARGET },
     },
+    { what: 'the same with a Python function', unit: 'tasks/s', ours: python, target: { atLeast: PYTHON_TARGET } },
   ]
 }
 
@@ -118,9 +124,9 @@ export async function measureLoader({ sizes, repeats, peers, say }: Context): Pr
   ]
 }
 
-async function drain(template: Template): Promise<number> {
+async function drain(template: Template, task = 'trivial.mjs'): Promise<number> {
   await using copy = await copyOf(template.ours)
-  return await rateOf([program('drain.ts'), copy.path, String(template.count)])
+  return await rateOf([program('drain.ts'), copy.path, String(template.count), task])
 }
 
 async function bareAgent(template: Template): Promise<number> {

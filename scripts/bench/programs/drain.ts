@@ -6,11 +6,11 @@ import { JOB_ID, LEASE_SECONDS, openLocalCloud } from '../place.ts'
 
 const POLL_MS = 10
 
-const [folder = '', countText = '0'] = process.argv.slice(2)
+const [folder = '', countText = '0', task = 'trivial.mjs'] = process.argv.slice(2)
 const count = Number(countText)
 const provider = await openLocalCloud(folder)
 const events = provider.openQueue(eventQueueName(JOB_ID), { leaseSeconds: LEASE_SECONDS })
-await using agent = startAgent({ folder, task: 'trivial.mjs' })
+await using agent = startAgent({ folder, task })
 // From the first events to the last, so that the start of three processes does not count.
 const first = await eventCount(1)
 const last = await eventCount(count)
