@@ -1,5 +1,14 @@
 // Lays the command line over the provider's section over `run:` over the defaults, and checks what comes out. Pure.
-import { type ConfigKey, RUN_KEYS, type RunValues, SECTIONS, type Section, type SectionValues } from './config-keys.ts'
+import {
+  ALL_PROVIDER_KEYS,
+  type ConfigKey,
+  type KeySpec,
+  RUN_KEYS,
+  type RunValues,
+  SECTIONS,
+  type Section,
+  type SectionValues,
+} from './config-keys.ts'
 import { UserError } from './errors.ts'
 import { DEFAULTS, type EffectiveValues } from './job-config.ts'
 import type { JobFile } from './job-file.ts'
@@ -39,7 +48,8 @@ export function layerConfig({ file, commandLine, provider: given }: ConfigInputs
       if (value === undefined) continue
       const hidden = sources[key]
       if (hidden !== undefined && hidden !== 'default' && !sameValue(values.get(key), value)) {
-        warnings.push(`Overriding ${hidden}.${key}=${text(values.get(key))} with ${name(source)}${key}=${text(value)}`)
+        const [before, after] = isSecret(key) ? ['***', '***'] : [text(values.get(key)), text(value)]
+        warnings.push(`Overriding ${hidden}.${key}=${before} with ${name(source)}${key}=${after}`)
       }
       values.set(key, value)
       sources[key] = source
@@ -106,6 +116,11 @@ function checkPatterns({ instance_types: types }: SectionValues, sources: Layere
 function where(key: ConfigKey, sources: LayeredConfig['sources']): string {
   const source = sources[key]
   return source === 'default' ? 'the default' : source === 'command line' ? 'command line' : `from ${source}:`
+}
+
+function isSecret(key: string): boolean {
+  const spec = Object.entries<KeySpec>(ALL_PROVIDER_KEYS).find(([known]) => known === key)?.[1]
+  return spec?.type === 'text' && spec.secret === true
 }
 
 function name(source: ConfigSource): string {

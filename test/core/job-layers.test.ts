@@ -32,6 +32,11 @@ describe('layers of the configuration', () => {
     assert.deepEqual(warnings, ['Overriding run.min_cpu=2 with command line min_cpu=16'])
   })
 
+  it('never show a secret in a warning', () => {
+    const { warnings } = layered({ provider: 'aws', aws: { secret_key: 'one' } }, { secret_key: 'two' })
+    assert.deepEqual(warnings, ['Overriding aws.secret_key=*** with command line secret_key=***'])
+  })
+
   it('ignore the sections of other clouds', () => {
     assert.equal(config({ aws: { max_instances: 99 } }).pool.maxInstances, 10)
   })
