@@ -1,6 +1,7 @@
 // Hands tasks out: many claims share one receive, and may ask for types of tasks.
 //
 // Killed after the receive: the messages' leases end. Killed after the record: the claim is known again after a restart.
+import { messageOf } from '../../core/errors.ts'
 import type { Delivery, Queue } from '../../infra/provider.ts'
 import type { HeldTask } from '../held-task.ts'
 import type { Log } from '../log.ts'
@@ -84,8 +85,12 @@ export function openClaimDesk(options: ClaimDeskOptions): ClaimDesk {
     park: tasks => parking.park(tasks, Date.now()),
     giveBack(claim) {
       claims.remove([claim])
-      records.end([{ id: claim.task.taskId, claimId: claim.claimId, status: 'pending' }])
       parking.giveBack([claim.task], 0)
+      try {
+        records.end([{ id: claim.task.taskId, claimId: claim.claimId, status: 'pending' }])
+      } catch (error) {
+        log.warning(`The state file could not be written: ${messageOf(error)}`) // the claim in it ends by itself
+      }
     },
     async close() {
       closing.abort()

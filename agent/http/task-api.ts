@@ -13,7 +13,7 @@ import { HttpFailure, unavailable } from './http-failure.ts'
 import type { Metrics } from './metrics.ts'
 import { type ClaimBody, exceptionText, type FailBody, type FenceBody, type TaskBody } from './request-bodies.ts'
 import type { Settled, Settlement } from './settlement.ts'
-import type { NewRecord, TaskRecords, TaskStatus } from './task-records.ts'
+import type { NewRecord, TaskRecord, TaskRecords, TaskStatus } from './task-records.ts'
 import { type TaskView, viewOfClaim, viewOfRecord } from './task-view.ts'
 
 export interface TaskApi {
@@ -110,8 +110,8 @@ export function openTaskApi(options: TaskApiOptions): TaskApi {
 
     async heartbeat(user, id, body) {
       const claim = liveClaim(user, id, body)
-      if (claim === undefined || claim.ending) throw notClaimed(id)
-      if (claim.leaseEndsMs <= Date.now()) throw expired(id)
+      if (claim === undefined) throw refusalWithoutClaim(user, recordOf(id))
+      if (claim.ending || claim.leaseEndsMs <= Date.now()) throw expired(id)
       const { lease_seconds: lease, checkpoint } = body
       if (lease !== undefined) claim.leaseSeconds = Math.min(lease, options.maxLeaseSeconds)
       if (checkpoint !== undefined) claim.task.savedCheckpoint = checkpoint as Json
@@ -149,9 +149,14 @@ export function openTaskApi(options: TaskApiOptions): TaskApi {
     depth: () => queue.admin.depth(),
   }
 
-  function shown(id: string): TaskView {
+  function recordOf(id: string): TaskRecord {
     const record = records.find(id)
-    if (record === undefined) throw unknown(id)
+    if (record === undefined) throw new HttpFailure(404, 'not_found', `Task "${id}" is not known here.`)
+    return record
+  }
+
+  function shown(id: string): TaskView {
+    const record = recordOf(id)
     const claim = claims.find(id)
     return { ...viewOfRecord(record), ...(claim === undefined ? undefined : { claim_id: claim.claimId }) }
   }
@@ -200,18 +205,12 @@ export function openTaskApi(options: TaskApiOptions): TaskApi {
   }
 
   function repeated(user: string, id: string, { claim_id: claimId }: FenceBody, word: Ending['kind']): EndView {
-    const record = records.find(id)
-    if (record === undefined) throw unknown(id)
-    const { claim, status, error } = record
-    if (claim === undefined) throw notClaimed(id)
-    if (claim.user !== user) throw foreign(id)
-    if (claimId !== undefined && claimId !== claim.claimId) throw expired(id)
-    const failedBefore = status === 'failed' || (status === 'pending' && error !== undefined)
-    if (word === 'completed' ? status === 'completed' : failedBefore)
-      return { id, status, will_retry: status === 'pending', retry_in_seconds: null, dead_letter: false }
-    if (status === 'completed' || failedBefore)
-      throw new HttpFailure(409, 'already_ended', `Task "${id}" is ${status} already.`)
-    throw expired(id)
+    const record = recordOf(id)
+    const { claim, status } = record
+    const same = word === 'completed' ? status === 'completed' : failedBefore(record)
+    const fits = claim !== undefined && claim.user === user && (claimId ?? claim.claimId) === claim.claimId
+    if (!same || !fits) throw refusalWithoutClaim(user, record)
+    return { id, status, will_retry: status === 'pending', retry_in_seconds: null, dead_letter: false }
   }
 
   // ---- creating
@@ -269,16 +268,22 @@ function refuse(what: string): (error: unknown) => never {
   }
 }
 
-function unknown(id: string): HttpFailure {
-  return new HttpFailure(404, 'not_found', `Task "${id}" is not known here.`)
-}
-
 function foreign(id: string): HttpFailure {
   return new HttpFailure(403, 'forbidden', `The claim of task "${id}" is another user's.`)
 }
 
-function notClaimed(id: string): HttpFailure {
-  return new HttpFailure(409, 'not_claimed', `Task "${id}" is not claimed: claim it first.`)
+function failedBefore({ status, error }: TaskRecord): boolean {
+  return status === 'failed' || (status === 'pending' && error !== undefined)
+}
+
+function refusalWithoutClaim(user: string, record: TaskRecord): HttpFailure {
+  const { id, claim, status } = record
+  if (claim === undefined) {
+    return new HttpFailure(409, 'not_claimed', `Task "${id}" is not claimed: claim it first.`)
+  }
+  if (claim.user !== user) return foreign(id)
+  if (status !== 'completed' && !failedBefore(record)) return expired(id)
+  return new HttpFailure(409, 'already_ended', `The claim of task "${id}" has ended; the task is ${status}.`)
 }
 
 function expired(id: string): HttpFailure {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { eventually, tasks } from '../agent-run.ts'
 import { openServeBench, type RunningServer, type ServeBench } from './serve-run.ts'
@@ -124,6 +126,22 @@ describe('the HTTP server among many, killed and started again', { timeout: 120_
     assert.equal(await first.exit, 0)
     const second = await bench.start()
     assert.equal((await second.ask('/tasks/task-1/complete', { result: 1 })).status, 200)
+  })
+
+  it('answers 503 while results are not accepted, keeps the claim, and takes the same request later', async () => {
+    await using bench = await openServeBench()
+    await bench.load(tasks(1))
+    const server = await bench.start()
+    await server.claim()
+    const inTheWay = join(bench.folder, 'cloud', 'queues', 'job-events.sqlite')
+    await mkdir(inTheWay) // where the events queue is to be
+    const refused = await server.ask('/tasks/task-1/complete', { result: 1 })
+    assert.deepEqual([refused.status, refused.json.code], [503, 'unavailable'])
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.equal((await server.ask('/tasks/task-1')).json.task.status, 'claimed')
+    await rmdir(inTheWay)
+    assert.equal((await server.ask('/tasks/task-1/complete', { result: 1 })).status, 200)
+    assert.equal((await bench.events()).length, 1)
   })
 
   it('does not share its state file with another server, nor with another queue', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { eventually, tasks } from '../agent-run.ts'
 import { openServeBench } from './serve-run.ts'
@@ -65,5 +66,21 @@ describe('tasks of the HTTP API', { timeout: 60_000 }, () => {
     const server = await bench.start()
     assert.equal((await server.claim({ wait_seconds: 10 })).json.task.id, 'task-1')
     await eventually('the letter is there', async () => (await bench.left('-dead')).length === 1)
+  })
+
+  it('takes a result of 10 MB, which lies in the object store, and any character', async () => {
+    await using bench = await openServeBench()
+    await bench.load(tasks(2))
+    const server = await bench.start()
+    await server.claim()
+    await server.claim()
+    const long = '\u{1F642}é\\n"\u0000'.repeat(900_000)
+    assert.equal((await server.ask('/tasks/task-1/complete', { result: long })).status, 200)
+    assert.equal((await server.ask('/tasks/task-2/complete', { result: 'é\u{1F642}' })).status, 200)
+    const [first, second] = await bench.events()
+    const url = /"result_url":"([^"]+)"/.exec(JSON.stringify(first?.result))?.[1] ?? ''
+    assert.equal(JSON.parse(await readFile(new URL(url), 'utf8')), long)
+    assert.equal(second?.result, 'é\u{1F642}')
+    assert.equal((await server.ask('/tasks/task-2')).json.task.result, 'é\u{1F642}')
   })
 })
