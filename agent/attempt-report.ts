@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts'
 import type { TaskId } from '../core/ids.ts'
 import type { Outcome, Usage } from '../core/outcome.ts'
 import { attemptOf, type Decision, decideRetry, type RetryPolicy } from '../core/retry.ts'
-import type { Json, TaskMessage } from '../core/task.ts'
+import { fittedBody, type Json, type TaskMessage } from '../core/task.ts'
 import { type AttemptEvent, eventTimestamp, renderEvent } from '../core/task-event.ts'
 import type { Objects, OutgoingMessage } from '../infra/provider.ts'
 import { type HeldTask, parsedMessage } from './held-task.ts'
@@ -81,7 +81,7 @@ export function quarantineReport(task: HeldTask, context: AttemptContext): Repor
     outcome: { kind: 'exited', exitCode: undefined },
     elapsedSeconds: 0,
   })
-  return { task, event, letter: outgoing(letter, task.taskId, 0) }
+  return { task, event, letter: outgoing(letter, task.taskId, context, 0) }
 }
 
 /** `{"checkpoint_url": …}` in a message stands for a checkpoint in the object store. */
@@ -99,13 +99,18 @@ function follow(task: HeldTask, message: TaskMessage, decision: Decision, contex
   if (task.lost || decision.kind === 'final') return {}
   const { priority } = message
   const more = priority === undefined ? undefined : { priority }
-  if (decision.kind === 'dead') return { letter: { ...outgoing(decision.letter, task.taskId, 0), ...more } }
+  if (decision.kind === 'dead') return { letter: { ...outgoing(decision.letter, task.taskId, context, 0), ...more } }
   const delaySeconds = Math.min(decision.delaySeconds, context.maxDelaySeconds)
-  return { successor: { ...outgoing(decision.successor, task.taskId, delaySeconds), ...more } }
+  return { successor: { ...outgoing(decision.successor, task.taskId, context, delaySeconds), ...more } }
 }
 
-function outgoing(message: TaskMessage, taskId: TaskId, delaySeconds: number): OutgoingMessage {
-  return { body: JSON.stringify(message), taskId, ...(delaySeconds > 0 ? { delaySeconds } : undefined) }
+function outgoing(
+  message: TaskMessage,
+  taskId: TaskId,
+  { maxBodyBytes }: AttemptContext,
+  delaySeconds: number,
+): OutgoingMessage {
+  return { body: fittedBody(message, maxBodyBytes), taskId, ...(delaySeconds > 0 ? { delaySeconds } : undefined) }
 }
 
 const TRUNCATED = '\n… (truncated) …\n'

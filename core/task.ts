@@ -52,6 +52,17 @@ export interface TaskMessage {
 
 export const MAX_ATTEMPT_NOTES = 20 // a dead letter must stay far below the smallest body limit (256 KB)
 
+export const SUCCESSOR_BYTES = 256 // by which a message may grow when it only counts its attempts
+
+/** The JSON of a message that must not be longer than a queue takes: it gives up its oldest notes first, then its checkpoint. */
+export function fittedBody(message: TaskMessage, maxBodyBytes: number): string {
+  const body = JSON.stringify(message)
+  if (Buffer.byteLength(body) <= maxBodyBytes) return body
+  const { history = [], checkpoint, ...bare } = message
+  if (history.length > 0) return fittedBody({ ...message, history: history.slice(1) }, maxBodyBytes)
+  return checkpoint === undefined ? body : JSON.stringify(bare)
+}
+
 export function messageOfTask(task: Task): TaskMessage {
   return {
     task_id: task.taskId,

@@ -1,7 +1,7 @@
 // The way of a task into the DB and on into the queue.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { codeOf, UserError } from '../core/errors.ts'
-import { messageOfTask, type Priority, type Task } from '../core/task.ts'
+import { messageOfTask, type Priority, SUCCESSOR_BYTES, type Task } from '../core/task.ts'
 import type { Counters } from './job-db-counters.ts'
 import { readJobFacts } from './job-db-facts.ts'
 import { renderTimestamp } from './timestamps.ts'
@@ -112,9 +112,9 @@ const SAFE_SHARE = 8
 
 function checkSize(task: Task, maxBodyBytes: number): void {
   const bytes = Buffer.byteLength(JSON.stringify(messageOfTask(task)))
-  if (bytes <= maxBodyBytes) return
+  if (bytes <= maxBodyBytes - SUCCESSOR_BYTES) return
   throw new UserError(
-    `Task ${JSON.stringify(task.taskId)} is ${bytes} bytes as a message; the queue takes ${maxBodyBytes}. Put big data into a file and its address into "data".`,
+    `Task ${JSON.stringify(task.taskId)} is ${bytes} bytes as a message; the queue takes ${maxBodyBytes}, of which ${SUCCESSOR_BYTES} are for counting attempts. Put big data into a file and its address into "data".`,
   )
 }
 
