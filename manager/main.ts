@@ -19,7 +19,8 @@ process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
 // a second start only for the commands that move millions of tasks.
 const YOUNG = '--max-semi-space-size'
 const MOVES_TASKS = /^(run|load[-_]queue|monitor[-_]event[-_]queue)$/
-if (process.execve !== undefined && MOVES_TASKS.test(process.argv[2] ?? '')) {
+const helps = process.argv.some(word => word === '--help' || word === '-h')
+if (process.execve !== undefined && MOVES_TASKS.test(process.argv[2] ?? '') && !helps) {
   if (!process.execArgv.some(flag => flag.startsWith(YOUNG))) {
     const words = [process.execPath, `${YOUNG}=2`, ...process.execArgv, ...process.argv.slice(1)]
     process.execve(process.execPath, words, process.env)
