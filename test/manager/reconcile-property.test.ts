@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { SectionValues } from '../../core/config-keys.ts'
-import { vmId } from '../../core/ids.ts'
+import { type VmId, vmId } from '../../core/ids.ts'
 import { timesWithin } from '../../manager/exact-division.ts'
 import { type PoolView, reconcile } from '../../manager/reconcile.ts'
-import { sumOf } from '../../manager/reconcile-launch.ts'
+import { type Launch, sumOf } from '../../manager/reconcile-launch.ts'
+import { seeded } from '../../scripts/simulate/seeded-random.ts'
 import { choice, configWith, vm } from './offers.ts'
 
 const NOW = new Date(10_000_000)
@@ -50,7 +51,7 @@ describe('whatever the situation', () => {
         }),
       )
       const choices = Array.from({ length: 1 + Math.floor(random() * 3) }, () => {
-        const vcpuCount = pick([1, 2, 4, 16])
+        const vcpuCount = pick([1, 2, 4, 16].filter(count => count >= raw.cpus_per_task)) // others are never chosen
         return choice(
           { vcpuCount, priceUsdPerHour: pick([0.01, 0.1, 0.7]) },
           { tasksPerVm: Math.max(1, timesWithin(vcpuCount, raw.cpus_per_task)), spot: pick([true, false]) },
@@ -68,6 +69,12 @@ describe('whatever the situation', () => {
     }
   })
 
+  it('nothing is done when the VMs could not be listed', () => {
+    for (const unfinishedCount of [0, 1, 1000]) {
+      assert.deepEqual(reconcile(view({ vms: undefined, unfinishedCount, spentUsd: 1e6 })).actions, [])
+    }
+  })
+
   function check(state: PoolView, needs: SectionValues): void {
     const { actions } = reconcile(state)
     const { pool, tasks } = state.config
@@ -78,9 +85,14 @@ describe('whatever the situation', () => {
       for (const id of ended) assert.ok(state.idle.has(id), `busy VM ended: ${JSON.stringify(needs)}`)
     }
     for (const id of ended) assert.ok(active.some(({ id: known }) => known === id))
-    const launch = actions.find(action => action.kind === 'launch')
-    if (launch === undefined) return
-    assert.ok(!aborted && launch.vmCount > 0)
+    const launches = actions.filter(action => action.kind === 'launch')
+    if (!aborted) checkAgain(state, ended, launches)
+    if (launches.length === 0) return
+    assert.ok(!aborted && launches.every(({ vmCount }) => vmCount > 0))
+    const launch = {
+      vmCount: launches.reduce((sum, { vmCount }) => sum + vmCount, 0),
+      choices: launches.flatMap(({ choices }) => choices),
+    }
     const kept = sumOf(
       active.filter(({ id }) => !ended.has(id)),
       tasks,
@@ -101,15 +113,24 @@ describe('whatever the situation', () => {
       assert.equal(launch.choices[0]?.spot, launch.choices.at(-1)?.spot)
     }
   }
-})
 
-/** Mulberry32: small, and good enough to vary tests reproducibly. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  /** Once what was decided is done, another type may fill up what the best one left of a bound; then there is nothing more to do. */
+  function checkAgain(state: PoolView, ended: ReadonlySet<VmId>, launches: readonly Launch[]): void {
+    assert.deepEqual(reconcile(state), reconcile(state))
+    let vms = (state.vms ?? []).map(one => (ended.has(one.id) ? { ...one, state: 'terminated' as const } : one))
+    let next: readonly Launch[] = launches
+    for (let round = 0; next.length > 0; round++) {
+      assert.ok(round <= state.choices.length, 'it goes on launching')
+      vms = [...vms, ...next.flatMap(vmsOf)]
+      const { actions } = reconcile({ ...state, vms })
+      const gone = new Set(actions.flatMap(action => (action.kind === 'terminate' ? action.ids : [])))
+      vms = vms.filter(({ id }) => !gone.has(id))
+      next = actions.filter(action => action.kind === 'launch')
+    }
   }
-}
+
+  function vmsOf({ vmCount, choices }: Launch) {
+    const { vcpuCount, priceUsdPerHour } = (choices[0] ?? choice()).offer
+    return Array.from({ length: vmCount }, () => vm({ state: 'starting' as const, vcpuCount, priceUsdPerHour }))
+  }
+})
