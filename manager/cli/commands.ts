@@ -232,7 +232,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'list_instance_types',
     summary: 'list what VMs can be had, with prices',
     groups: [own(CATALOG, ...LISTING), GROUPS.LOCATION, GROUPS.INSTANCE],
-    load: async () => (await import('./instance-types-command.ts')).listInstanceTypesCommand,
+    load: async () => (await import('./offers-command.ts')).listInstanceTypesCommand,
   },
   {
     name: 'completion',
