@@ -57,7 +57,7 @@ export function sumDivisions(divisions: readonly Division[]): Division {
 const MS_PER_HOUR = 3_600_000
 
 /** Of a VM from `from` to `to`, rounded to the nearest micro-dollar as in the view. */
-export function microUsd(priceUsdPerHour: number | undefined, milliseconds: number): number {
+function microUsd(priceUsdPerHour: number | undefined, milliseconds: number): number {
   const microUsdPerHour = Math.round((priceUsdPerHour ?? 0) * 1e6)
   return Math.floor((Math.max(0, milliseconds) * microUsdPerHour + MS_PER_HOUR / 2) / MS_PER_HOUR)
 }

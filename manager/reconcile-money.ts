@@ -76,6 +76,6 @@ export function paidSecondsOf(
 const ROUNDING_USD = 5e-7 // the cost of a VM is rounded to a micro-dollar
 const LONGEST_SECONDS = 31_536_000 // a year: a VM that costs nothing
 
-export function renderUsd(amount: number): string {
+function renderUsd(amount: number): string {
   return `$${amount.toFixed(amount < 1 ? 4 : 2)}`
 }

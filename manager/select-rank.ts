@@ -44,7 +44,7 @@ const PRIOR_PREEMPTIONS = 1
 const LOST_HOURS = 0.1 // what a preemption wastes: the boot of the next VM and half of what was under way
 
 /** The share of a VM's time there that is not lost to preemptions. */
-export function survivalOf(place: Place, history: PlaceHistory): number {
+function survivalOf(place: Place, history: PlaceHistory): number {
   if (!place.spot) return 1
   const { vmHours, preemptionCount } = history.get(placeKey(place)) ?? { vmHours: 0, preemptionCount: 0 }
   const preemptionsPerHour = (preemptionCount + PRIOR_PREEMPTIONS) / (vmHours + PRIOR_HOURS)
