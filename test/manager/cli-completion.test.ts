@@ -85,5 +85,16 @@ for (const shell of ['zsh', 'fish'] as const) {
         assert.equal(read.status, 0, read.stderr)
       })
     }
+
+    if (shell === 'fish' && installed(shell)) {
+      it('offers what fits', () => {
+        const script = 'source $argv[1]; complete -C "cloud-tasks run --no-retry"'
+        const offered = spawnSync(shell, ['--no-config', '-c', script, scriptFor(shell)], {
+          encoding: 'utf8',
+          timeout: 20_000,
+        })
+        assert.equal(offered.stdout.match(/^--no-retry-on-/gm)?.length, 3, offered.stderr)
+      })
+    }
   })
 }
