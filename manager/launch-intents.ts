@@ -71,6 +71,11 @@ export class LaunchIntents {
       .run(agoIso(MEMORY_MS))
   }
 
+  /** The job is done and its VMs are ended: whatever came of its launches is of no consequence any more. */
+  forgetUnanswered(): void {
+    this.#sqlite.exec('DELETE FROM launch_intents WHERE written_off IS NULL')
+  }
+
   writtenOffUsd(): number {
     return Number(this.#sqlite.prepare('SELECT total(written_off) AS usd FROM launch_intents').get()?.usd)
   }

@@ -154,12 +154,14 @@ export class PoolKeeper {
 
   /** Ends every VM of the job, also those of which only the cloud knows. Rejects if the cloud refuses. */
   async terminateAll(): Promise<number> {
-    const { pool, db } = this.#options
+    const { pool, db, intents } = this.#options
     const active = (await pool.list()).filter(vm => vm.state !== 'terminated')
     await pool.terminate(active.map(vm => vm.id))
     const foreign = this.#foreign
     this.#vms = (await pool.list()).filter(vm => foreign?.has(vm.id) !== true)
-    db.saveVms(this.#vms, this.#now(), { complete: true })
+    this.#adopt(this.#vms)
+    db.saveVms(this.#vms, this.#now(), { complete: true, slotsOf: this.#slotsOf })
+    if (db.unfinishedCount() === 0) intents.forgetUnanswered()
     return active.length
   }
 

@@ -24,11 +24,18 @@ export interface MoneyView {
 
 /** What the VMs can still cost before they end: to the end of their paid time, or of the horizon where nothing was reserved. */
 export function reservedUsd(vms: readonly Vm[], { now, horizonSeconds, paidUntil }: MoneyView): number {
-  return vms.reduce((sum, vm) => {
-    const until = vm.state === 'stopping' ? undefined : paidUntil?.get(vm.id)
+  let sum = 0
+  for (const { id, priceUsdPerHour = 0 } of vms) {
+    const until = paidUntil?.get(id)
     const seconds = until === undefined ? horizonSeconds : Math.max(0, (until.getTime() - now.getTime()) / 1000)
-    return sum + ((vm.priceUsdPerHour ?? 0) * seconds) / 3600
-  }, 0)
+    sum += (priceUsdPerHour * seconds) / 3600
+  }
+  return sum
+}
+
+/** What the VMs cost until the next look. */
+export function horizonUsd(vms: readonly Vm[], { horizonSeconds }: Pick<MoneyView, 'horizonSeconds'>): number {
+  return vms.reduce((sum, vm) => sum + ((vm.priceUsdPerHour ?? 0) * horizonSeconds) / 3600, 0)
 }
 
 /** VMs whose paid time would be over before the next look. */
@@ -45,8 +52,7 @@ export function moneyIsOut(view: MoneyView, active: readonly Vm[], choices: read
   if (maxTotalCostUsd === undefined) return undefined
   const limit = `max_total_cost ${renderUsd(maxTotalCostUsd)}`
   if (active.length > 0) {
-    const ratePerHour = active.reduce((sum, vm) => sum + (vm.priceUsdPerHour ?? 0), 0)
-    if (ends(view, active) || spentUsd + (ratePerHour * horizonSeconds) / 3600 <= maxTotalCostUsd) return undefined
+    if (ends(view, active) || spentUsd + horizonUsd(active, view) <= maxTotalCostUsd) return undefined
     return `the job has cost ${renderUsd(spentUsd)}, and its next ${horizonSeconds} s would exceed ${limit}`
   }
   if (choices.length === 0) return undefined

@@ -3,7 +3,7 @@ import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Vm } from '../infra/provider.ts'
 import { type Launch, planLaunch, spreadLaunch, sumOf } from './reconcile-launch.ts'
-import { findUnpaid, type MoneyView, moneyIsOut, reservedUsd } from './reconcile-money.ts'
+import { findUnpaid, horizonUsd, type MoneyView, moneyIsOut, reservedUsd } from './reconcile-money.ts'
 import { findSilent, type SignsOfLife } from './reconcile-silence.ts'
 import { type Choice, tasksPerVm } from './select-offers.ts'
 import type { Stillborn } from './vm-watch.ts'
@@ -56,14 +56,12 @@ export function reconcile(view: PoolView): Decision {
   const kept = paid.filter(vm => !superfluous.has(vm.id))
 
   const keptIds = new Set(kept.map(vm => vm.id))
-  // What is being ended is still billed for a while.
-  const ending = view.vms
-    .filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
-    .map(vm => ({ ...vm, state: 'stopping' as const }))
+  const ending = view.vms.filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
   const { launch, reason, warning } = planLaunch({
     ...view,
     sums: sumOf(kept, view.config.tasks),
-    reservedUsd: reservedUsd([...kept, ...ending], view),
+    // What is being ended is still billed for a while.
+    reservedUsd: reservedUsd(kept, view) + horizonUsd(ending, view),
   })
   return {
     actions: [
