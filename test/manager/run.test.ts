@@ -166,6 +166,7 @@ describe('run', () => {
     const folder = jobFolder(t, { taskCount: 1500 })
     const running = folder.start(...FRESH)
     await until('a result', () => folder.count("status = 'completed'") > 0, running)
+    running.child.kill('SIGSTOP') // so that it cannot end before it is asked after
     for (const command of [AGAIN, [...FRESH, '--force']]) {
       const { exitCode, stderr } = await folder.run(...command)
       assert.equal(exitCode, 1)
