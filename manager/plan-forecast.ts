@@ -1,5 +1,6 @@
 // How long a job will take and what it will cost, as ranges: the job is drawn a thousand times from what is known of its tasks.
 import type { JobConfig } from '../core/job-config.ts'
+import { poolTimesOf } from './pool-times.ts'
 import type { Choice } from './select-offers.ts'
 
 export interface ForecastInputs {
@@ -36,7 +37,6 @@ export interface Assumptions {
 }
 
 const DRAW_COUNT = 1000 // p10 and p90 are then stable to a few per cent
-const CLOUD_BOOT_SECONDS = 60 // image, network, startup script; 30 to 120 in practice
 /** https://aws.amazon.com/ec2/spot/instance-advisor: the usual band is 5–10 % a month; a busy zone loses a VM in 20 an hour. */
 const CLOUD_PREEMPTIONS_PER_VM_HOUR = 0.05
 const LEAST_BILLED_SECONDS = 60 // AWS, GCP and Azure bill by the second after the first minute
@@ -60,7 +60,7 @@ function assumptionsOf({ config, choice, taskSeconds }: ForecastInputs): Assumpt
   const local = config.provider === 'local'
   const perHour = local ? (config.section.preemptions_per_hour ?? 0) : CLOUD_PREEMPTIONS_PER_VM_HOUR
   return {
-    bootSeconds: local ? (config.section.boot_seconds ?? 0) : CLOUD_BOOT_SECONDS,
+    bootSeconds: poolTimesOf(config).bootSeconds,
     preemptionsPerVmHour: choice.spot ? perHour : 0,
     durationCount: taskSeconds.length,
   }

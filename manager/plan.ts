@@ -3,6 +3,7 @@ import type { JobConfig } from '../core/job-config.ts'
 import type { Offer, ProviderLimits } from '../infra/provider.ts'
 import { type Forecast, forecastJob } from './plan-forecast.ts'
 import { planWarnings } from './plan-warnings.ts'
+import { poolTimesOf } from './pool-times.ts'
 import { type LaunchDecision, planLaunch } from './reconcile-launch.ts'
 import { type Choice, selectOffers } from './select-offers.ts'
 
@@ -78,7 +79,7 @@ export function firstLaunch(
     sums: { vmCount: 0, vcpuCount: 0, usdPerHour: 0, slotCount: 0 },
     unfinishedCount: taskCount ?? Number.MAX_SAFE_INTEGER,
     spentUsd: 0,
-    horizonSeconds: config.watch.scalingCheckSeconds,
+    ...poolTimesOf(config),
   })
   return { ...decision, choice }
 }

@@ -12,6 +12,7 @@ import type { LaunchIntents } from './launch-intents.ts'
 import { microUsdOf } from './ledger.ts'
 import type { ManagerLease } from './manager-lease.ts'
 import { Launcher } from './pool-keeper-launch.ts'
+import { poolTimesOf } from './pool-times.ts'
 import { type Action, type PoolView, reconcile } from './reconcile.ts'
 import { sumOf } from './reconcile-launch.ts'
 import { type Choice, tasksPerVm } from './select-offers.ts'
@@ -132,9 +133,6 @@ export class PoolKeeper {
     const now = this.#now()
     const records = db.vms()
     const history = historyOf(records, now)
-    // Two looks and a boot: with less, a VM would be gone before it has done anything.
-    const bootSeconds = config.provider === 'local' ? (config.section.boot_seconds ?? 0) : CLOUD_BOOT_SECONDS
-    const horizonSeconds = config.watch.scalingCheckSeconds + TERMINATION_SECONDS
     return {
       now,
       config,
@@ -144,9 +142,7 @@ export class PoolKeeper {
       choices: unanswered ? [] : rankChoices(this.#market.usable(choices, now), config.tasks, history),
       signs: this.#watch.signs(),
       spentUsd: spentUsd(records, now) + intents.writtenOffUsd(),
-      horizonSeconds,
-      leastPaidSeconds: 2 * horizonSeconds + bootSeconds,
-      mostPaidSeconds: config.boot.maxVmLifetimeSeconds,
+      ...poolTimesOf(config),
       ...(config.pool.maxTotalCostUsd === undefined ? undefined : { paidUntil: paidUntil(records) }),
       stillborn: this.#watch.stillborn(),
     }
@@ -242,8 +238,6 @@ export class PoolKeeper {
   }
 }
 
-const TERMINATION_SECONDS = 5 // from a decision to the end of the bill
-const CLOUD_BOOT_SECONDS = 60 // also the least that clouds bill
 const IDLE_LOOK_TASKS_PER_VM = 1000 // with more tasks left than this, VMs are not idle and the queue need not be asked
 
 function spentUsd(vms: readonly Vm[], now: Date): number {
