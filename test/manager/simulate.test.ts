@@ -10,7 +10,7 @@ import { seeded } from '../../scripts/simulate/seeded-random.ts'
 import { SimulatedCloud } from '../../scripts/simulate/simulated-cloud.ts'
 
 const SEED = Number(process.env.SIMULATION_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const ROUNDS = Number(process.env.SIMULATION_ROUNDS ?? 60)
+const ROUNDS = Number(process.env.SIMULATION_ROUNDS ?? 40)
 
 function costOf(cloud: SimulatedCloud): number {
   return cloud.allVms().reduce((sum, vm) => sum + microUsdOf(vm, new Date(cloud.nowMs)), 0)
