@@ -39,7 +39,7 @@ export type Behaviour = (typeof BEHAVIOURS)[number]
 export interface TaskKind {
   readonly name: string
   /** Starts it on the queue `job` of the bench. SIGTERM asks it to stop; what tasks print can be seen. */
-  start(bench: AgentBench, situation: Situation): RunningAgent
+  start(bench: AgentBench, situation: Situation): RunningAgent | Promise<RunningAgent>
   /** How a failure is reported. Default: as an exception with its text. */
   readonly failure?: 'task_exception' | 'task_exited'
   /** Whether what a task prints is kept for its event. Default: true. */
@@ -85,7 +85,7 @@ export function describeKind(kind: TaskKind): void {
   async function eventsOf(data: JsonObject, situation: Situation = {}): Promise<readonly Fields[]> {
     await using bench = await openBench()
     await bench.load([{ task_id: 'one', data }])
-    const { code, stderr } = await kind.start(bench, { attempts: 1, ...situation }).exit
+    const { code, stderr } = await (await kind.start(bench, { attempts: 1, ...situation })).exit
     assert.equal(code, 0, stderr)
     const events = await bench.events()
     assert.deepEqual(await bench.left(), [], 'the queue is empty')
@@ -103,7 +103,7 @@ export function describeKind(kind: TaskKind): void {
     behaves('many', 'is one of many, each of which is completed once', async () => {
       await using bench = await openBench()
       await bench.load(tasks(manyCount, { how: 'succeed' }))
-      await kind.start(bench, { attempts: manyCount }).exit
+      await (await kind.start(bench, { attempts: manyCount })).exit
       const events = await bench.events()
       assert.deepEqual(new Set(kinds(events)), new Set(['task_completed']))
       assert.equal(events.length, manyCount)
@@ -174,7 +174,7 @@ export function describeKind(kind: TaskKind): void {
     behaves('shutdown', 'can see that its agent was asked to stop', async () => {
       await using bench = await openBench()
       await bench.load([{ task_id: 'one', data: { how: 'poll' } }])
-      const agent = kind.start(bench, {})
+      const agent = await kind.start(bench, {})
       await agent.saw('polling')
       agent.process.kill('SIGTERM')
       assert.equal((await agent.exit).code, 0)
@@ -187,7 +187,7 @@ export function describeKind(kind: TaskKind): void {
     behaves('notice', 'can see that its VM is going to be taken away', async () => {
       await using bench = await openBench()
       await bench.load([{ task_id: 'one', data: { how: 'poll' } }])
-      assert.equal((await kind.start(bench, { noticeAfterSeconds: 2 }).exit).code, 0)
+      assert.equal((await (await kind.start(bench, { noticeAfterSeconds: 2 })).exit).code, 0)
       const results = (await bench.events()).map(event => event.result ?? event.event_type)
       assert.deepEqual(new Set(results), new Set(['spot_termination', 'saw the notice']))
     })
@@ -195,13 +195,13 @@ export function describeKind(kind: TaskKind): void {
     behaves('checkpoint', 'goes on from its checkpoint after an interruption', async () => {
       await using bench = await openBench()
       await bench.load([{ task_id: 'one', data: { how: 'checkpoint', text: TEXT } }])
-      const agent = kind.start(bench, { graceSeconds: 0.3 })
+      const agent = await kind.start(bench, { graceSeconds: 0.3 })
       await agent.saw('saved')
       agent.process.kill('SIGTERM')
       assert.equal((await agent.exit).code, 0)
       const [interrupted] = await bench.events()
       assert.deepEqual([interrupted?.event_type, interrupted?.retry], ['task_interrupted', true])
-      await kind.start(bench, { attempts: 1 }).exit
+      await (await kind.start(bench, { attempts: 1 })).exit
       const [event] = await bench.events()
       assert.deepEqual([event?.attempt, event?.result], [2, { resumed: { row: 1, text: TEXT } }])
     })
@@ -217,7 +217,7 @@ export function describeKind(kind: TaskKind): void {
     behaves('long result', 'has a result of 10 MB stored', async () => {
       await using bench = await openBench()
       await bench.load([{ task_id: 'one', data: { how: 'long', bytes: TEN_MB } }])
-      await kind.start(bench, { attempts: 1 }).exit
+      await (await kind.start(bench, { attempts: 1 })).exit
       const [event] = await bench.events()
       const { result_url: url } = (event?.result ?? {}) as Fields
       const chunks: Uint8Array[] = []

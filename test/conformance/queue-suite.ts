@@ -124,6 +124,21 @@ export function queueConformance(name: string, openSubject: () => Promise<QueueS
       assert.deepEqual(await queue.ack(receiptsOf(held)), { lost: [] })
     })
 
+    it('ends a lease on time that is renewed for a shorter one', async () => {
+      const long = await open()
+      const brief = subject.provider.openQueue(long.name, { leaseSeconds: subject.leaseSeconds })
+      await long.send([{ body: 'cut short' }])
+      const held = await drain(long, 1)
+      const renewedAtMs = systemClock.now()
+      assert.deepEqual(await brief.renew(receiptsOf(held)), { lost: [] })
+      assert.deepEqual(await long.receive({ maxMessages: 1, waitSeconds: 0 }), [])
+      assert.deepEqual(bodiesOf(await drain(long, 1)), ['cut short'])
+      const tookSeconds = (systemClock.now() - renewedAtMs) / 1000
+      const { leaseSeconds, slackSeconds } = subject
+      assert.ok(tookSeconds > leaseSeconds * 0.9 && tookSeconds < leaseSeconds + slackSeconds + 2, `${tookSeconds} s`)
+      assert.deepEqual(await brief.ack(receiptsOf(held)), { lost: receiptsOf(held) })
+    })
+
     it('shows a released message to others within a second', async () => {
       const queue = await open()
       await queue.send([{ body: 'back' }, { body: 'kept' }])

@@ -90,7 +90,8 @@ export async function openServeBench(): Promise<ServeBench> {
   }
 }
 
-async function serverOf(child: ChildProcess, exit: Promise<number | NodeJS.Signals>): Promise<RunningServer> {
+/** A server that has been started, when it listens. */
+export async function serverOf(child: ChildProcess, exit: Promise<number | NodeJS.Signals>): Promise<RunningServer> {
   let log = ''
   const port = await new Promise<number>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`The server did not start: ${log}`)), START_MS)
