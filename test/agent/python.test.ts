@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { Json } from '../../core/task.ts'
 import { type Fields, openBench, tasks } from './agent-run.ts'
 
 const ODD = `${join(import.meta.dirname, '../fixtures/python/odd_tasks.py')}`
@@ -14,6 +15,38 @@ async function endOf(how: string, ...options: string[]) {
   return { ...ran, events, event: events[0] ?? {} }
 }
 
+// One agent runs them one after the other: none may do harm to the next.
+const RESULTS: readonly [how: string, result: Json][] = [
+  ['pool', [0, 1, 4, 9, 16]],
+  ['spawn', [0, 1, 4, 9, 16]],
+  ['fork and return', 'once'],
+  ['fork and exit', 5],
+  ['closes stdout', 'closed'],
+  ['async', 6],
+  ['thread', 'left a thread behind'],
+  ['nan', { mean: null, worst: [null, 1.5] }],
+  ['list', [1, 2.5]],
+]
+const EXITS: readonly [how: string, code: number][] = [
+  ['_exit', 4],
+  ['exit with text', 1],
+  ['segfault', -11],
+]
+const FAILURES: readonly [how: string, text: RegExp][] = [
+  ['recursion', /RecursionError: /],
+  ['not a pair', /TypeError: The task function must return a tuple \(retry, result\), but it returned {'sum': 3}\.\n$/],
+  ['no json', /TypeError: The result of the task cannot be carried as JSON: Object of type Odd is not/],
+]
+
+async function endsOfAll(): Promise<ReadonlyMap<unknown, readonly Fields[]>> {
+  await using bench = await openBench()
+  const hows = [...RESULTS, ...FAILURES, ...EXITS].map(([how]) => how)
+  await bench.load(hows.map(how => ({ task_id: how, data: { how } })))
+  const { code, stderr } = await bench.run('--max-num-tasks', String(hows.length), `${ODD}:odd`)
+  assert.equal(code, 0, stderr)
+  return Map.groupBy(await bench.events(), event => event.task_id)
+}
+
 describe('a Python function', { timeout: 90_000, concurrency: 2 }, () => {
   it('prints as it likes, in whatever way, and what it prints is shown', async () => {
     const { event, stdout } = await endOf('prints')
@@ -21,54 +54,35 @@ describe('a Python function', { timeout: 90_000, concurrency: 2 }, () => {
     assert.match(stdout, /^from print\nwithout newline from C\nfrom a child\n.* INFO - from logging\n$/)
   })
 
-  const results: readonly [how: string, result: unknown][] = [
-    ['pool', [0, 1, 4, 9, 16]],
-    ['spawn', [0, 1, 4, 9, 16]],
-    ['fork and return', 'once'],
-    ['fork and exit', 5],
-    ['closes stdout', 'closed'],
-    ['async', 6],
-    ['thread', 'left a thread behind'],
-    ['nan', { mean: null, worst: [null, 1.5] }],
-    ['list', [1, 2.5]],
-  ]
-  for (const [how, result] of results) {
+  let all: ReturnType<typeof endsOfAll> | undefined
+  const eventsOf = async (how: string): Promise<readonly Fields[]> => {
+    all ??= endsOfAll()
+    return (await all).get(how) ?? []
+  }
+
+  for (const [how, result] of RESULTS) {
     it(`may end after: ${how}`, async () => {
-      const { events } = await endOf(how)
       assert.deepEqual(
-        events.map(event => [event.event_type, event.result]),
+        (await eventsOf(how)).map(event => [event.event_type, event.result]),
         [['task_completed', result]],
       )
     })
   }
 
-  const exits: readonly [how: string, code: number][] = [
-    ['_exit', 4],
-    ['exit with text', 1],
-    ['segfault', -11],
-  ]
-  for (const [how, code] of exits) {
+  for (const [how, code] of EXITS) {
     it(`has exited after: ${how}`, async () => {
-      const { event } = await endOf(how)
-      assert.deepEqual([event.event_type, event.exit_code], ['task_exited', code])
-      if (how === 'exit with text') assert.equal(event.log_tail, 'that was it\n')
+      const [event, ...others] = await eventsOf(how)
+      assert.deepEqual([event?.event_type, event?.exit_code, others], ['task_exited', code, []])
+      if (how === 'exit with text') assert.equal(event?.log_tail, 'that was it\n')
     })
   }
 
-  const failures: readonly [how: string, text: RegExp][] = [
-    ['recursion', /RecursionError: /],
-    [
-      'not a pair',
-      /TypeError: The task function must return a tuple \(retry, result\), but it returned {'sum': 3}\.\n$/,
-    ],
-    ['no json', /TypeError: The result of the task cannot be carried as JSON: Object of type Odd is not/],
-  ]
-  for (const [how, text] of failures) {
+  for (const [how, text] of FAILURES) {
     it(`has failed after: ${how}`, async () => {
-      const { event } = await endOf(how)
-      assert.equal(event.event_type, 'task_exception')
-      assert.match(String(event.exception), text)
-      assert.match(String(event.exception), /^Traceback \(most recent call last\):\n/)
+      const [event, ...others] = await eventsOf(how)
+      assert.deepEqual([event?.event_type, others], ['task_exception', []])
+      assert.match(String(event?.exception), text)
+      assert.match(String(event?.exception), /^Traceback \(most recent call last\):\n/)
     })
   }
 

@@ -3,9 +3,7 @@ import { describe, it } from 'node:test'
 import { eventually, tasks } from '../agent-run.ts'
 import { KEY, OTHER_KEY, openServeBench } from './serve-run.ts'
 
-const TIMEOUT = { timeout: 60_000 }
-
-describe('the HTTP task API', TIMEOUT, () => {
+describe('the HTTP task API', { timeout: 60_000, concurrency: 2 }, () => {
   it('hands out a task, takes its result, and says 404 when there is none', async () => {
     await using bench = await openServeBench()
     await bench.load([{ task_id: 'a', data: { x: 1 }, type: 'sum', priority: 'high' }])

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { tasks } from '../agent-run.ts'
 import { KEY, openServeBench, type RunningServer } from './serve-run.ts'
 
-describe('the HTTP server under attack', { timeout: 60_000 }, () => {
+// Side by side: the slow clients are slow for ten seconds.
+describe('the HTTP server under attack', { timeout: 60_000, concurrency: 3 }, () => {
   it('answers 401 without a key and with a wrong one', async () => {
     await using bench = await openServeBench()
     await bench.load(tasks(1))
