@@ -55,7 +55,7 @@ async function removed(reader: ReaderFolder): Promise<void> {
 const phpMissing =
   spawnSync('php', ['--version']).status === 0 ? false : 'php is not installed (apt-get install php-cli)'
 
-describe('worker pages', { timeout: 120_000 }, () => {
+describe('worker pages', { timeout: 120_000, concurrency: 2 }, () => {
   it('Python: the function, the example and the program for the Python package', async () => {
     const program = 'python3 examples/workers/python/program.py --task-file examples/workers/tasks.json'
     const page = readFileSync(join(checkout, 'docs/workers/python.md'), 'utf8')
