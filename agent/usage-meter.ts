@@ -1,5 +1,6 @@
 // Measures what tasks that follow one another have used, each from the end of the one before it.
 import { fstatSync } from 'node:fs'
+import { codeOf } from '../core/errors.ts'
 
 const MEASURE_FROM_MS = 1 // shorter tasks are not worth two system calls
 const PRINTED_FROM_MS = 0.01 // a shorter one has not printed anything
@@ -17,7 +18,7 @@ export interface UsageMeter {
 
 /** `log`: descriptor of the file that tasks print to. */
 export function openUsageMeter({ log }: { readonly log?: number | undefined } = {}): UsageMeter {
-  const printedBytes = log !== undefined && fstatSync(log).isFile() ? () => fstatSync(log).size : () => 0
+  const printedBytes = log !== undefined && fstatSync(log).isFile() ? () => sizeOf(log) : () => 0
   let printedFrom = 0
   let printedTo = printedBytes()
   let sinceMs = 0
@@ -48,5 +49,15 @@ export function openUsageMeter({ log }: { readonly log?: number | undefined } = 
       const rssBytes = process.resourceUsage().maxRSS * 1024
       return `${elapsed}${used === undefined ? '' : `,"cpu_seconds":${used}`},"max_rss_bytes":${rssBytes}`
     },
+  }
+}
+
+/** 0 once the slot has closed its log: then this thread is about to be ended, and nobody reads what it still says. */
+function sizeOf(descriptor: number): number {
+  try {
+    return fstatSync(descriptor).size
+  } catch (error) {
+    if (codeOf(error) !== 'EBADF') throw error
+    return 0
   }
 }
