@@ -26,7 +26,7 @@ export interface OpenJob extends AsyncDisposable {
   openStack(): Promise<Stack>
 }
 
-const EVENT_LEASE_SECONDS = 60 // a collector that died gives its events back after this long
+const EVENT_LEASE_SECONDS = 10 // the least of all clouds: a manager that is killed holds back its last results no longer
 
 export async function openJob(invocation: Invocation): Promise<OpenJob> {
   const { config } = await loadConfig(invocation)
