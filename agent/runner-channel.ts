@@ -4,11 +4,8 @@ import { readSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
 import { codeOf } from '../core/errors.ts'
+import { openBufferedChannel } from './buffered-channel.ts'
 import type { TaskChannel } from './task-loop.ts'
-
-const FLUSH_AFTER_MS = 1 // an answer waits at most so long for company
-const FLUSH_CHARS = 32_768 // well below a socket buffer
-const POLL_EVERY_MS = 20
 
 export function openRunnerChannel(
   { input, output }: { readonly input: number; readonly output: number },
@@ -16,11 +13,6 @@ export function openRunnerChannel(
 ): TaskChannel {
   const decoder = new StringDecoder('utf8')
   let rest = ''
-  let out = ''
-  let oldestMs = 0
-  let polledMs = 0
-  let flushPending = false
-  let linesRead: () => void = () => {}
 
   const feed = (chunk: Buffer) => {
     const text = rest === '' ? decoder.write(chunk) : rest + decoder.write(chunk)
@@ -32,6 +24,20 @@ export function openRunnerChannel(
     rest = start === 0 ? text : text.slice(start)
   }
 
+  const buffer = Buffer.allocUnsafe(4096)
+  const { channel, linesRead } = openBufferedChannel({
+    write: text => writeFully(output, Buffer.from(text)),
+    readNow() {
+      try {
+        const count = readSync(input, buffer)
+        if (count === 0) process.exit(0)
+        feed(buffer.subarray(0, count))
+      } catch (error) {
+        if (codeOf(error) !== 'EAGAIN') throw error
+      }
+    },
+  })
+
   const socket = new Socket({ fd: input, readable: true, writable: false })
   socket.on('data', (chunk: Buffer) => {
     feed(chunk)
@@ -40,48 +46,7 @@ export function openRunnerChannel(
   // The agent is gone or has done with us: whatever a task still does in the background must not outlive it.
   socket.on('end', () => process.exit(0))
   socket.on('error', () => process.exit(0))
-
-  const buffer = Buffer.allocUnsafe(4096)
-  return {
-    write(line) {
-      if (out === '') oldestMs = performance.now()
-      out += line
-      out += '\n'
-    },
-    flush() {
-      if (out === '') return
-      const bytes = Buffer.from(out)
-      out = ''
-      writeFully(output, bytes)
-    },
-    flushIfOld(nowMs) {
-      if (out.length > FLUSH_CHARS || nowMs - oldestMs > FLUSH_AFTER_MS) this.flush()
-    },
-    flushSoon() {
-      if (out === '' || flushPending) return
-      flushPending = true
-      setImmediate(() => {
-        flushPending = false
-        this.flush()
-      })
-    },
-    poll() {
-      const nowMs = performance.now()
-      if (nowMs - polledMs < POLL_EVERY_MS) return true
-      polledMs = nowMs
-      try {
-        const count = readSync(input, buffer)
-        if (count === 0) process.exit(0)
-        feed(buffer.subarray(0, count))
-      } catch (error) {
-        if (codeOf(error) !== 'EAGAIN') throw error
-      }
-      return true
-    },
-    onLines(callback) {
-      linesRead = callback
-    },
-  }
+  return channel
 }
 
 /** Waits where the socket is full: the agent will read. */

@@ -30,8 +30,7 @@ describe('what runs a task', { timeout: 60_000, concurrency: 2 }, () => {
     assert.equal(new Set(pids).size, 3)
   })
 
-  it('speaks control lines and pipelines with a program that announces itself', async t => {
-    if (process.env.PATH?.split(':').length === 0) t.skip('no PATH')
+  it('speaks control lines and pipelines with a program that announces itself', async () => {
     await using bench = await openBench()
     await bench.load([...tasks(500), { task_id: 'bad', data: { fail: true } }])
     const { code, stderr } = await bench.run(
