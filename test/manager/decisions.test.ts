@@ -13,25 +13,11 @@ import { explainDecision } from '../../manager/decisions-text.ts'
 import { openJobDb } from '../../manager/job-db.ts'
 import { type PoolView, reconcile } from '../../manager/reconcile.ts'
 import { seeded } from '../../scripts/simulate/seeded-random.ts'
-import { choice, configWith, vm } from './offers.ts'
+import { choice, configWith, poolViewAt, type ViewFields, vm } from './offers.ts'
 
 const NOW = new Date(Date.UTC(2026, 10, 22, 8))
 
-function view(fields: Partial<PoolView> = {}): PoolView {
-  return {
-    now: NOW,
-    config: configWith(),
-    unfinishedCount: 5000,
-    vms: [],
-    idle: new Set(),
-    choices: [choice()],
-    signs: { heardAt: new Map(), firstSeenAt: new Map(), listeningSince: NOW, knownUntil: NOW },
-    spentUsd: 0,
-    horizonSeconds: 60,
-    stillborn: { count: 0, endReason: '' },
-    ...fields,
-  }
-}
+const view = (fields: ViewFields = {}) => poolViewAt(NOW, { unfinishedCount: 5000, ...fields })
 
 function openLog() {
   const { sqlite } = openJobDb(':memory:', { mode: 'create' })

@@ -5,6 +5,7 @@ import { layerConfig } from '../../core/config-layers.ts'
 import { vmId } from '../../core/ids.ts'
 import { type JobConfig, jobConfigOf } from '../../core/job-config.ts'
 import type { Offer, Vm } from '../../infra/provider.ts'
+import type { PoolView } from '../../manager/reconcile.ts'
 import type { Choice } from '../../manager/select-offers.ts'
 
 export function offer(fields: Partial<Offer> = {}): Offer {
@@ -49,4 +50,23 @@ export function vm(fields: Partial<Vm> = {}): Vm {
 export function configWith(commandLine: SectionValues = {}): JobConfig {
   const { provider, values } = layerConfig({ file: { provider: 'local' }, commandLine, provider: undefined })
   return jobConfigOf({ provider, values, startupScript: undefined, folder: '/' })
+}
+
+export type ViewFields = Partial<PoolView> & { readonly needs?: SectionValues }
+
+/** A pool at `now` that has much to do and nothing yet, but for what `fields` say. */
+export function poolViewAt(now: Date, { needs, ...rest }: ViewFields = {}): PoolView {
+  return {
+    now,
+    config: configWith(needs),
+    unfinishedCount: 1_000_000,
+    vms: [],
+    idle: new Set(),
+    choices: [choice()],
+    signs: { heardAt: new Map(), firstSeenAt: new Map(), listeningSince: now, knownUntil: now },
+    spentUsd: 0,
+    horizonSeconds: 60,
+    stillborn: { count: 0, endReason: '' },
+    ...rest,
+  }
 }

@@ -6,26 +6,11 @@ import { timesWithin } from '../../manager/exact-division.ts'
 import { type PoolView, reconcile } from '../../manager/reconcile.ts'
 import { type Launch, sumOf } from '../../manager/reconcile-launch.ts'
 import { seeded } from '../../scripts/simulate/seeded-random.ts'
-import { choice, configWith, vm } from './offers.ts'
+import { choice, poolViewAt, type ViewFields, vm } from './offers.ts'
 
 const NOW = new Date(10_000_000)
 
-function view(fields: Partial<PoolView> & { readonly needs?: SectionValues } = {}): PoolView {
-  const { needs, ...rest } = fields
-  return {
-    now: NOW,
-    config: configWith(needs),
-    unfinishedCount: 1_000_000,
-    vms: [],
-    idle: new Set(),
-    choices: [choice()],
-    signs: { heardAt: new Map(), firstSeenAt: new Map(), listeningSince: NOW, knownUntil: NOW },
-    spentUsd: 0,
-    horizonSeconds: 60,
-    stillborn: { count: 0, endReason: '' },
-    ...rest,
-  }
-}
+const view = (fields: ViewFields = {}) => poolViewAt(NOW, fields)
 
 describe('whatever the situation', () => {
   const random = seeded(20261122)

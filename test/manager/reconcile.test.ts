@@ -1,29 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { SectionValues } from '../../core/config-keys.ts'
-import { type Action, type PoolView, reconcile } from '../../manager/reconcile.ts'
+import { type Action, reconcile } from '../../manager/reconcile.ts'
 import { tasksPerVm } from '../../manager/select-offers.ts'
-import { choice, configWith, vm } from './offers.ts'
+import { choice, configWith, poolViewAt, type ViewFields, vm } from './offers.ts'
 
 const NOW = new Date(10_000_000)
 const ago = (seconds: number) => new Date(NOW.getTime() - seconds * 1000)
 
-function view(fields: Partial<PoolView> & { readonly needs?: SectionValues } = {}): PoolView {
-  const { needs, ...rest } = fields
-  return {
-    now: NOW,
-    config: configWith(needs),
-    unfinishedCount: 1_000_000,
-    vms: [],
-    idle: new Set(),
-    choices: [choice()],
-    signs: { heardAt: new Map(), firstSeenAt: new Map(), listeningSince: NOW, knownUntil: NOW },
-    spentUsd: 0,
-    horizonSeconds: 60,
-    stillborn: { count: 0, endReason: '' },
-    ...rest,
-  }
-}
+const view = (fields: ViewFields = {}) => poolViewAt(NOW, fields)
 
 function launched(fields: Parameters<typeof view>[0]): number {
   return reconcile(view(fields)).actions.reduce(
