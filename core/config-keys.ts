@@ -150,6 +150,12 @@ export const RUN_KEYS = {
   bundle: { type: 'text', group: 'pool', added: true, doc: 'folder that VMs get, and in which tasks run' },
   startup_script: { type: 'text', group: 'pool', doc: 'bash script that VMs boot with, inline' },
   startup_script_file: { type: 'text', group: 'pool', doc: 'bash script that VMs boot with, as a file' },
+  environment: { type: 'map', added: true, doc: 'more environment variables for VMs and tasks: name → value' },
+  secrets: {
+    type: 'map',
+    added: true,
+    doc: "environment variables that a VM reads at boot from its cloud's secret store: name → address of the secret",
+  },
   image: { type: 'text', group: 'pool', doc: 'what VMs boot from' },
   max_instance_lifetime: {
     type: 'int',

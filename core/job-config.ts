@@ -87,6 +87,11 @@ export interface Boot {
   readonly task: string | undefined
   /** Absolute folder in which `task` runs: the bundle, or where the setting was written. */
   readonly folder: string
+  /** Absolute folder whose content VMs get. */
+  readonly bundle: string | undefined
+  readonly environment: Readonly<Record<string, string>>
+  /** Variable → address in the cloud's secret store. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly image: string | undefined
   readonly idleShutdownSeconds: number
   readonly maxVmLifetimeSeconds: number | undefined
@@ -196,6 +201,9 @@ export function jobConfigOf({ provider, values, startupScript, folder }: JobConf
       startupScript,
       task: v.task,
       folder,
+      bundle: v.bundle === undefined ? undefined : folder,
+      environment: v.environment ?? {},
+      secrets: v.secrets ?? {},
       image: v.image,
       idleShutdownSeconds: v.idle_shutdown,
       maxVmLifetimeSeconds: v.max_instance_lifetime,

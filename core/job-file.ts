@@ -102,6 +102,12 @@ function valueSchema(spec: KeySpec): z.ZodType {
       return z.union([z.string().min(1, LIST), z.array(z.string().min(1, LIST), LIST).min(1, LIST)], LIST)
     case 'choice':
       return z.enum(spec.choices as [string, ...string[]], { error: `must be one of ${spec.choices.join(', ')}` })
+    case 'map':
+      return z.record(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'must be the name of an environment variable' }),
+        z.string({ error: 'must be text (put it in quotes)' }),
+        { error: 'must be a mapping of names to texts' },
+      )
     case 'fallback':
       return z.union(
         [

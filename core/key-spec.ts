@@ -43,7 +43,11 @@ interface FallbackSpec extends Spec {
   /** `never`, or a mapping with one of `after_preemptions`, `after_wait`. */
   readonly type: 'fallback'
 }
-export type KeySpec = NumberSpec | BoolSpec | TextSpec | ListSpec | ChoiceSpec | FallbackSpec
+interface MapSpec extends Spec {
+  /** Names of environment variables → texts. Only in the job file. */
+  readonly type: 'map'
+}
+export type KeySpec = NumberSpec | BoolSpec | TextSpec | ListSpec | ChoiceSpec | FallbackSpec | MapSpec
 export type KeyTable = Readonly<Record<string, KeySpec>>
 
 export type OnDemandFallback = 'never' | { readonly after_preemptions: number } | { readonly after_wait: number }
@@ -56,5 +60,7 @@ type ValueOf<S extends KeySpec> = S extends NumberSpec
       ? readonly string[]
       : S extends FallbackSpec
         ? OnDemandFallback
-        : string
+        : S extends MapSpec
+          ? Readonly<Record<string, string>>
+          : string
 export type ValuesOf<T extends KeyTable> = { readonly [K in keyof T]?: ValueOf<T[K]> }

@@ -5,6 +5,7 @@ export const SECTIONS = ['local', 'aws', 'gcp', 'azure'] as const
 export type Section = (typeof SECTIONS)[number]
 
 const JOB_NAME = { pattern: /^[a-z][-a-z0-9]{0,23}$/, form: '1–24 of a-z, 0-9 and -, beginning with a letter' }
+const SHA512 = { pattern: /^[0-9a-f]{128}$/, form: '128 hexadecimal digits' }
 
 /** Keys of every provider's section, besides those of `run:`. */
 const SECTION_KEYS = {
@@ -27,12 +28,34 @@ const LOCAL_KEYS = {
   seed: { type: 'int', doc: 'of the random numbers' },
 } as const satisfies KeyTable
 
+/** Of clouds whose VMs are real machines. */
+const DELIVERY_KEYS = {
+  bucket: {
+    type: 'text',
+    added: true,
+    doc: 'bucket (Azure: container) for the bundle, the agent, and results too large for a message',
+  },
+  agent_url: { type: 'text', added: true, doc: 'where VMs get the agent, instead of the bucket: a .tar.gz' },
+  agent_sha512: { type: 'text', added: true, ...SHA512, doc: 'checksum of what is at agent_url' },
+  node_url: { type: 'text', added: true, doc: 'where VMs get Node 24, instead of the public registry: a .tar.gz' },
+  node_sha512: { type: 'text', added: true, ...SHA512, doc: 'checksum of what is at node_url' },
+} as const satisfies KeyTable
+
 const AWS_KEYS = {
+  ...DELIVERY_KEYS,
   access_key: { type: 'text', secret: true, doc: 'instead of the ambient credentials' },
   secret_key: { type: 'text', secret: true, doc: 'instead of the ambient credentials' },
+  subnets: { type: 'list', added: true, default: 'a network of its own', doc: 'ids of the subnets that VMs may be in' },
+  security_groups: {
+    type: 'list',
+    added: true,
+    default: 'one without ingress',
+    doc: 'ids of the security groups of VMs; needs subnets',
+  },
 } as const satisfies KeyTable
 
 const GCP_KEYS = {
+  ...DELIVERY_KEYS,
   project_id: { type: 'text', doc: 'project' },
   credentials_file: { type: 'text', doc: 'service account key file, instead of the ambient credentials' },
   service_account: { type: 'text', doc: 'e-mail of the service account that VMs run as' },
@@ -41,6 +64,7 @@ const GCP_KEYS = {
 } as const satisfies KeyTable
 
 const AZURE_KEYS = {
+  ...DELIVERY_KEYS,
   subscription_id: { type: 'text', doc: 'subscription' },
   tenant_id: { type: 'text', doc: 'tenant' },
   client_id: { type: 'text', doc: 'application' },

@@ -16,6 +16,8 @@ export interface ProviderSettings {
   /** What the manager acts as. */
   readonly runnerServiceAccount?: string
   readonly exactlyOnceQueue?: boolean
+  /** Store of bundles, agents, and results too large for a message. */
+  readonly bucket?: string
   /** The `local:` section of the job file. */
   readonly local?: LocalSettings
   /** Address overrides and what else the adapter reads from the environment. */

@@ -2,6 +2,7 @@
 // SDK errors stop in the adapter and leave it as an Error that says what, where and what to do next.
 import type { Receipt, VmId } from '../core/ids.ts'
 import type { Priority } from '../core/task.ts'
+import type { Notebook } from './notebook.ts'
 
 export interface Provider {
   readonly name: ProviderName
@@ -13,6 +14,8 @@ export interface Provider {
   openInstance(): Instance
   openCatalog(): Catalog
   openObjects(): Objects
+  /** What a manager without a disk of its own remembers of a job. Made by the job's stack. */
+  openNotebook(job: JobRef): Notebook
   /** Closes every handle that it opened. May be called more than once. */
   close(): Promise<void>
 }
@@ -148,15 +151,19 @@ export interface LaunchPlan {
   readonly token: string
   readonly vmCount: number
   readonly spot: boolean
+  /** Seconds since 1970. The VMs end by themselves before; absent = no limit. */
+  readonly paidUntilSeconds?: number
   /** Best first. The adapter goes down the list when one has no capacity. */
   readonly choices: readonly LaunchChoice[]
 }
 
 export interface LaunchChoice {
   readonly offer: Offer
-  /** What the VM boots with: see startup-script.ts. */
-  readonly startupScript: string
+  /** What the VM boots with: see startup-script.ts. Absent where the template of the job's stack holds it. */
+  readonly startupScript?: string
   readonly bootDiskGib: number
+  /** Tasks at once on this VM. */
+  readonly tasksPerVm: number
 }
 
 export interface LaunchReport {

@@ -1,4 +1,5 @@
 // SEAM 2: infrastructure as code. A stack holds what is static of a job: queues, roles, network, VM template, alarms.
+import type { JobConfig } from '../core/job-config.ts'
 
 export interface Stack {
   /** What `up` would do. Changes nothing. */
@@ -12,8 +13,9 @@ export interface Stack {
 export interface StackSpec {
   readonly jobId: string
   readonly queueName: string
-  readonly region?: string
-  readonly leaseSeconds: number
+  readonly config: JobConfig
+  /** Who looks after the VMs: a function in the cloud that the stack makes as well, or a program of the user's. */
+  readonly manager: 'serverless' | 'here'
 }
 
 export interface StackChange {
@@ -24,4 +26,6 @@ export interface StackChange {
 export interface Deployment {
   /** Names and addresses by purpose, e.g. `task queue` → its URL. For people. */
   readonly outputs: Readonly<Record<string, string>>
+  /** True if nothing of it was there before. */
+  readonly created: boolean
 }

@@ -10,14 +10,7 @@ export interface VmEnvironment {
   readonly projectId?: string | undefined
   readonly jobId: string
   readonly queueName: string
-  readonly instanceType: string
-  readonly vcpuCount: number
-  readonly memoryGib: number
-  readonly localSsdGib: number
-  readonly bootDiskGib: number
-  readonly spot: boolean | undefined
-  readonly priceUsdPerHour: number
-  readonly tasksPerInstance: number
+  readonly vm: VmFacts | FactsAtBoot
   readonly maxRuntimeSeconds: number
   readonly retryOnExit: boolean | undefined
   readonly retryOnException: boolean | undefined
@@ -31,8 +24,34 @@ export interface VmEnvironment {
   readonly idleShutdownSeconds?: number | undefined
   readonly maxInstanceLifetimeSeconds?: number | undefined
   readonly region?: string | undefined
+  readonly bucket?: string | undefined
   /** Full variable names → values, exported last. */
   readonly extra?: Readonly<Record<string, string>>
+}
+
+/** Of a VM whose script is rendered for it alone. */
+export interface VmFacts {
+  readonly kind: 'known'
+  readonly instanceType: string
+  readonly vcpuCount: number
+  readonly memoryGib: number
+  readonly localSsdGib: number
+  readonly bootDiskGib: number
+  readonly spot: boolean | undefined
+  readonly priceUsdPerHour: number
+  readonly tasksPerInstance: number
+  /** The VM must have ended by then, or a limit of money does not hold. */
+  readonly paidUntil?: Date | undefined
+}
+
+/** Of VMs of several types that boot with one script: each finds out what it is. */
+export interface FactsAtBoot {
+  readonly kind: 'at boot'
+  /**
+   * Bash that sets vm_type, vm_vcpus, vm_memory_gb, vm_ssd_gb, vm_disk_gb, vm_spot (True or False), vm_price, vm_tasks and
+   * vm_paid_until (seconds since 1970; empty = no limit). Must not end the script, whatever fails.
+   */
+  readonly script: string
 }
 
 export interface StartupScriptParts {
@@ -49,14 +68,14 @@ const BASH_SHEBANG = /^#!\s*(?:\/\S*\/)?(?:env\s+(?:-S\s+)?)?bash(?:\s+(.*))?$/
 export function renderStartupScript({ environment, userScript }: StartupScriptParts): string {
   const script = userScript.replaceAll('\r', '').trim()
   const [firstLine = '', ...others] = script.split('\n')
-  const exports = renderExports(environment)
-  if (!firstLine.startsWith('#!')) return joinLines(DEFAULT_SHEBANG, exports, script)
+  const exports = [...(environment.vm.kind === 'known' ? [] : [environment.vm.script]), renderExports(environment)]
+  if (!firstLine.startsWith('#!')) return joinLines(DEFAULT_SHEBANG, ...exports, script)
   if (!BASH_SHEBANG.test(firstLine.trimEnd())) {
     throw new UserError(
       `The startup script must be a bash script, but starts with "${firstLine}". Use "${DEFAULT_SHEBANG}".`,
     )
   }
-  return joinLines(firstLine, exports, others.join('\n'))
+  return joinLines(firstLine, ...exports, others.join('\n'))
 }
 
 /** Options in the script's first line: `-e` of `#!/bin/bash -e`. */
@@ -73,33 +92,76 @@ function renderExports(vm: VmEnvironment): string {
   const lines = [line('PROVIDER', vm.provider.toUpperCase())]
   if (vm.provider === 'gcp') lines.push(line('PROJECT_ID', vm.projectId ?? ''))
   lines.push('')
-  for (const [name, value] of peerVariables(vm)) if (value !== undefined) lines.push(line(name, value))
+  for (const [name, value] of peerVariables(vm)) {
+    if (value instanceof ShellVariable) lines.push(`export ${PREFIX}${name}="$${value.name}"`)
+    else if (value !== undefined) lines.push(line(name, value))
+  }
   for (const [name, value] of ownVariables(vm)) if (value !== undefined) lines.push(line(name, value))
+  lines.push(...lifetimeLines(vm))
   for (const [name, value] of Object.entries(vm.extra ?? {})) lines.push(exportLine(name, value))
   return lines.join('\n')
 }
 
-type Variables = readonly (readonly [name: string, value: string | undefined])[]
+/** Set by the facts script of a VM. */
+class ShellVariable {
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+  }
+}
 
-function peerVariables(vm: VmEnvironment): Variables {
+type Variables<V = string> = readonly (readonly [name: string, value: V | undefined])[]
+
+function peerVariables(vm: VmEnvironment): Variables<string | ShellVariable> {
   return [
     ['JOB_ID', vm.jobId],
     ['QUEUE_NAME', vm.queueName],
     ['EVENT_LOG_TO_QUEUE', '1'],
-    ['INSTANCE_TYPE', vm.instanceType],
-    ['INSTANCE_NUM_VCPUS', integer(vm.vcpuCount)],
-    ['INSTANCE_MEM_GB', float(vm.memoryGib)],
-    ['INSTANCE_SSD_GB', String(vm.localSsdGib)],
-    ['INSTANCE_BOOT_DISK_GB', integer(vm.bootDiskGib)],
-    ['INSTANCE_IS_SPOT', flag(vm.spot)],
-    ['INSTANCE_PRICE', float(vm.priceUsdPerHour)],
-    ['NUM_TASKS_PER_INSTANCE', integer(vm.tasksPerInstance)],
+    ...factVariables(vm.vm),
     ['MAX_RUNTIME', integer(vm.maxRuntimeSeconds)],
     ['RETRY_ON_EXIT', flag(vm.retryOnExit)],
     ['RETRY_ON_EXCEPTION', flag(vm.retryOnException)],
     ['KEEPALIVE_INTERVAL', optional(vm.keepaliveIntervalSeconds, integer)],
     ['MAX_MEMORY_ALLOWED_PER_TASK', optional(vm.maxMemoryPerTaskGib, float)],
   ]
+}
+
+function factVariables(vm: VmFacts | FactsAtBoot): Variables<string | ShellVariable> {
+  if (vm.kind === 'known') {
+    return [
+      ['INSTANCE_TYPE', vm.instanceType],
+      ['INSTANCE_NUM_VCPUS', integer(vm.vcpuCount)],
+      ['INSTANCE_MEM_GB', float(vm.memoryGib)],
+      ['INSTANCE_SSD_GB', String(vm.localSsdGib)],
+      ['INSTANCE_BOOT_DISK_GB', integer(vm.bootDiskGib)],
+      ['INSTANCE_IS_SPOT', flag(vm.spot)],
+      ['INSTANCE_PRICE', float(vm.priceUsdPerHour)],
+      ['NUM_TASKS_PER_INSTANCE', integer(vm.tasksPerInstance)],
+    ]
+  }
+  return [
+    ['INSTANCE_TYPE', new ShellVariable('vm_type')],
+    ['INSTANCE_NUM_VCPUS', new ShellVariable('vm_vcpus')],
+    ['INSTANCE_MEM_GB', new ShellVariable('vm_memory_gb')],
+    ['INSTANCE_SSD_GB', new ShellVariable('vm_ssd_gb')],
+    ['INSTANCE_BOOT_DISK_GB', new ShellVariable('vm_disk_gb')],
+    ['INSTANCE_IS_SPOT', new ShellVariable('vm_spot')],
+    ['INSTANCE_PRICE', new ShellVariable('vm_price')],
+    ['NUM_TASKS_PER_INSTANCE', new ShellVariable('vm_tasks')],
+  ]
+}
+
+/** The VM itself finds out how much of its time is left when it has booted. */
+function lifetimeLines({ vm, maxInstanceLifetimeSeconds }: VmEnvironment): string[] {
+  const left = (until: string) => {
+    const most = maxInstanceLifetimeSeconds === undefined ? 'left' : String(maxInstanceLifetimeSeconds)
+    return [
+      `left=$(( ${until} - $(date +%s) ))`,
+      `export ${PREFIX}MAX_INSTANCE_LIFETIME=$(( left < 1 ? 1 : left < ${most} ? left : ${most} ))`,
+    ]
+  }
+  if (vm.kind === 'at boot') return ['if [ -n "$vm_paid_until" ]; then', ...left('vm_paid_until'), 'fi']
+  return vm.paidUntil === undefined ? [] : left(String(Math.floor(vm.paidUntil.getTime() / 1000)))
 }
 
 function ownVariables(vm: VmEnvironment): Variables {
@@ -112,6 +174,7 @@ function ownVariables(vm: VmEnvironment): Variables {
     ['IDLE_SHUTDOWN', optional(vm.idleShutdownSeconds, String)],
     ['MAX_INSTANCE_LIFETIME', optional(vm.maxInstanceLifetimeSeconds, String)],
     ['REGION', vm.region],
+    ['BUCKET', vm.bucket],
   ]
 }
 

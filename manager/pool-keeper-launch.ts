@@ -12,7 +12,7 @@ export interface LauncherOptions {
   readonly pool: Pool
   readonly db: KeeperDb
   readonly intents: LaunchIntents
-  readonly scriptOf: (choice: Choice, endBy?: Date) => string
+  readonly scriptOf?: ((choice: Choice, endBy?: Date) => string) | undefined
   readonly slotsOf: (vm: { readonly vcpuCount: number }) => number
   readonly market: SpotMarket
   readonly watch: VmWatch
@@ -46,19 +46,26 @@ export class Launcher {
    * the same token; killed after the second or third, the repetition finds the VMs that are there.
    */
   async launch({ vmCount, choices, paidSeconds }: Launch): Promise<void> {
-    const { intents, scriptOf, now } = this.#options
+    const { intents, now } = this.#options
     const endBy =
       paidSeconds === undefined ? undefined : new Date(now().getTime() + (paidSeconds - endSeconds(paidSeconds)) * 1000)
     const plan = {
       vmCount,
       spot: choices[0]?.spot ?? false,
+      ...(endBy === undefined ? undefined : { paidUntilSeconds: Math.floor(endBy.getTime() / 1000) }),
       choices: choices.slice(0, MAX_CHOICES).map(choice => ({
         offer: choice.offer,
         bootDiskGib: choice.bootDiskGib,
-        startupScript: scriptOf(choice, endBy),
+        tasksPerVm: choice.tasksPerVm,
+        ...this.#scriptOf(choice, endBy),
       })),
     }
     await this.#ask(intents.record(plan, now(), paidSeconds))
+  }
+
+  #scriptOf(choice: Choice, endBy: Date | undefined): { readonly startupScript?: string } {
+    const startupScript = this.#options.scriptOf?.(choice, endBy)
+    return startupScript === undefined ? {} : { startupScript }
   }
 
   async #ask({ plan, paidSeconds }: LaunchIntent): Promise<void> {

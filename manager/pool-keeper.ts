@@ -28,8 +28,8 @@ export interface PoolKeeperOptions {
   readonly config: JobConfig
   /** Best first: spot, then what may replace it. */
   readonly choices: readonly Choice[]
-  /** `endBy`: when the VM must end by itself, or the job's limit of money does not hold without a manager. */
-  readonly scriptOf: (choice: Choice, endBy?: Date) => string
+  /** Absent where VMs boot from the template of the job's stack. `endBy`: when the VM must end by itself, or the job's limit of money does not hold without a manager. */
+  readonly scriptOf?: ((choice: Choice, endBy?: Date) => string) | undefined
   readonly log: KeeperLog
   /** Without one, nobody else may look after the job. */
   readonly lease?: Pick<ManagerLease, 'renew'>

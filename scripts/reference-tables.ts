@@ -116,6 +116,8 @@ function kindOf(spec: KeySpec): string {
       return 'text or list'
     case 'choice':
       return [...new Set(spec.choices.map(choice => choice.toLowerCase()))].map(code).join(', ')
+    case 'map':
+      return 'mapping of names to texts'
     case 'fallback':
       return '`never` or a mapping'
     case 'text':

@@ -22,7 +22,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** The only arrow from a room to one of its clouds, and only a dynamic one: the cloud's SDK loads when it is opened. */
 const OPENER = 'infra/open-provider.ts'
-const CLOUD_MAY_IMPORT = ['provider', 'stack', 'startup-script', 'open-provider'].map(name => `infra/${name}.ts`)
+const CLOUD_MAY_IMPORT = ['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'].map(
+  name => `infra/${name}.ts`,
+)
 const CLOUD_PACKAGE = /^(@aws-sdk|@aws-cdk|@smithy|aws-cdk-lib|constructs|@google-cloud|@azure|@pulumi)(\/|$)/
 
 const allFiles = trackedFiles()

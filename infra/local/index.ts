@@ -1,10 +1,12 @@
 // The local cloud: queues are SQLite files, VMs are process groups, all under one folder. No account, no network.
+import type { Notebook } from '../notebook.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
 import { LocalCatalog } from './catalog.ts'
 import { LocalInstance } from './instance.ts'
 import { LOCAL_LIMITS } from './limits.ts'
+import { LocalNotebook } from './notebook.ts'
 import { LocalObjects } from './objects.ts'
 import { LocalPool } from './pool.ts'
 import { LocalQueue, queueFilePath } from './queue.ts'
@@ -28,7 +30,7 @@ class LocalProvider implements Provider {
   readonly #root: string
   /** One open file a queue, however many handles: transactions are synchronous, so handles cannot get in each other's way. */
   readonly #files = new Map<string, SqliteFile>()
-  readonly #pools: LocalPool[] = []
+  readonly #closables: { close(): void }[] = []
 
   constructor(settings: ProviderSettings) {
     this.#settings = settings
@@ -47,7 +49,7 @@ class LocalProvider implements Provider {
 
   openPool(job: JobRef): Pool {
     const pool = new LocalPool(this.#root, job, this.#settings.local ?? {})
-    this.#pools.push(pool)
+    this.#closables.push(pool)
     return pool
   }
 
@@ -63,8 +65,14 @@ class LocalProvider implements Provider {
     return new LocalObjects(this.#root)
   }
 
+  openNotebook({ jobId }: JobRef): Notebook {
+    const notebook = new LocalNotebook(this.#root, jobId)
+    this.#closables.push(notebook)
+    return notebook
+  }
+
   async close(): Promise<void> {
     for (const file of this.#files.values()) file.close()
-    for (const pool of this.#pools) pool.close()
+    for (const opened of this.#closables) opened.close()
   }
 }

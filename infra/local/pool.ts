@@ -119,6 +119,7 @@ export class LocalPool implements Pool {
       noticeSeconds,
       preemptedAfterSeconds,
     }
+    if (choice.startupScript === undefined) throw new Error('A local VM needs a startup script.')
     makeDisk(folder, facts, choice.startupScript)
     const { NODE_OPTIONS: _options, NODE_TEST_CONTEXT: _context, ...env } = process.env
     const host = spawn(process.execPath, [VM_HOST_PROGRAM, this.#root, id], {

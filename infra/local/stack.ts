@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { deadLetterQueueName, eventQueueName } from '../../core/names.ts'
 import type { Provider, Queue } from '../provider.ts'
 import type { Deployment, Stack, StackChange, StackSpec } from '../stack.ts'
+import { LocalNotebook } from './notebook.ts'
 import { objectsFolder } from './objects.ts'
 import { queueFilePath } from './queue.ts'
 
@@ -30,9 +31,10 @@ export class LocalStack implements Stack {
 
   async up(spec: StackSpec): Promise<Deployment> {
     return this.#withQueues(spec, async queues => {
+      const depths = await Promise.all(queues.map(([, queue]) => queue.admin.depth()))
       for (const [, queue] of queues) await queue.admin.ensure()
       const paths = queues.map(([purpose, queue]) => [purpose, queueFilePath(this.#root, queue.name)])
-      return { outputs: Object.fromEntries(paths) }
+      return { outputs: Object.fromEntries(paths), created: depths.every(depth => depth === undefined) }
     })
   }
 
@@ -40,15 +42,18 @@ export class LocalStack implements Stack {
     await this.#withQueues(spec, async queues => {
       for (const [, queue] of queues) await queue.admin.remove()
     })
+    const notebook = new LocalNotebook(this.#root, spec.jobId)
+    await notebook.remove()
+    notebook.close()
     await rm(join(objectsFolder(this.#root), spec.jobId), { recursive: true, force: true })
   }
 
   async #withQueues<Result>(
-    { queueName, leaseSeconds }: StackSpec,
+    { queueName, config }: StackSpec,
     work: (queues: readonly (readonly [purpose: string, queue: Queue])[]) => Promise<Result>,
   ): Promise<Result> {
     const provider = this.#openProvider()
-    const open = (name: string) => provider.openQueue(name, { leaseSeconds })
+    const open = (name: string) => provider.openQueue(name, { leaseSeconds: config.tasks.leaseSeconds })
     try {
       return await work([
         ['task queue', open(queueName)],

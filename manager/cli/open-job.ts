@@ -55,8 +55,8 @@ export async function openJob(invocation: Invocation): Promise<OpenJob> {
     stackSpec: {
       jobId,
       queueName,
-      leaseSeconds,
-      ...(config.region === undefined ? undefined : { region: config.region }),
+      config,
+      manager: 'here',
     },
     openStack: () => openStack(config.provider, settings),
     [Symbol.asyncDispose]: () => provider.close(),
@@ -79,6 +79,7 @@ export function providerSettings(
     serviceAccount: s.worker_service_account ?? s.service_account,
     runnerServiceAccount: s.runner_service_account,
     exactlyOnceQueue: s.exactly_once_queue,
+    bucket: s.bucket,
     local:
       provider === 'local'
         ? defined({

@@ -24,7 +24,8 @@ export interface OptionGroup {
   readonly options: readonly OptionSpec[]
 }
 
-const WITHOUT_OPTION = new Set(['startup_script']) // as in the Python system, where --startup-script abbreviates …-file
+// As in the Python system, where --startup-script abbreviates …-file.
+const WITHOUT_OPTION = new Set(['startup_script'])
 
 const NAMES: Readonly<Record<string, 'file' | 'folder'>> = {
   startup_script_file: 'file',
@@ -119,10 +120,10 @@ function providerOptions(keys: readonly (keyof typeof ALL_PROVIDER_KEYS)[]): Opt
 function runOptions(group: 'pool' | 'instance'): OptionSpec[] {
   return Object.entries<KeySpec>(RUN_KEYS)
     .filter(([key, spec]) => spec.group === group && !WITHOUT_OPTION.has(key))
-    .map(([key, spec]) => optionOf(key, spec))
+    .flatMap(([key, spec]) => (spec.type === 'map' ? [] : [optionOf(key, spec)]))
 }
 
-function optionOf(key: string, spec: KeySpec): OptionSpec {
+function optionOf(key: string, spec: Exclude<KeySpec, { type: 'map' }>): OptionSpec {
   const shared = {
     flag: spec.flag ?? key.replaceAll('_', '-'),
     key,

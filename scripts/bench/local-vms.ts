@@ -49,14 +49,17 @@ export class VmJob implements AsyncDisposable {
         provider: 'local',
         jobId: JOB_ID,
         queueName: JOB_ID,
-        instanceType: offer.instanceType,
-        vcpuCount: offer.vcpuCount,
-        memoryGib: offer.memoryGib,
-        localSsdGib: 0,
-        bootDiskGib: 10,
-        spot: true,
-        priceUsdPerHour: offer.priceUsdPerHour,
-        tasksPerInstance: 2,
+        vm: {
+          kind: 'known',
+          instanceType: offer.instanceType,
+          vcpuCount: offer.vcpuCount,
+          memoryGib: offer.memoryGib,
+          localSsdGib: 0,
+          bootDiskGib: 10,
+          spot: true,
+          priceUsdPerHour: offer.priceUsdPerHour,
+          tasksPerInstance: 2,
+        },
         maxRuntimeSeconds: 3600,
         retryOnExit: false,
         retryOnException: false,
@@ -67,7 +70,7 @@ export class VmJob implements AsyncDisposable {
       },
       userScript: `exec cloud-tasks-agent '${join(import.meta.dirname, 'tasks', 'hold.mjs')}'`,
     })
-    const choices = [{ offer, startupScript, bootDiskGib: 10 }]
+    const choices = [{ offer, startupScript, bootDiskGib: 10, tasksPerVm: 1 }]
     const token = `bench-${this.#launched.length}`
     const { launched, failures } = await this.pool.launch({ token, vmCount: 1, spot: true, choices })
     const [vm] = launched

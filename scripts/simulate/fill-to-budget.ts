@@ -24,7 +24,9 @@ export async function fillToBudget(cloud: SimulatedCloud, config: JobConfig, cho
       timesWithin(maxTotalUsdPerHour - usdPerHour, choice.offer.priceUsdPerHour),
     )
     if (vmCount > 0) {
-      const choices = [{ offer: choice.offer, bootDiskGib: choice.bootDiskGib, startupScript: '' }]
+      const choices = [
+        { offer: choice.offer, bootDiskGib: choice.bootDiskGib, tasksPerVm: choice.tasksPerVm, startupScript: '' },
+      ]
       await cloud.launch({ token: randomUUID(), vmCount, spot: choice.spot, choices })
     }
     cloud.advance(cloud.nowMs + CHECK_SECONDS * 1000)

@@ -18,6 +18,10 @@ export interface CloudOptions {
   readonly failureRate?: number
   /** A VM without work ends itself. */
   readonly idleShutdownSeconds?: number
+  /** Of one task, on any VM. Default: most are short, some take up to eight times the mean. */
+  readonly secondsOf?: (task: number) => number
+  /** Called at the end of each task. */
+  readonly onDone?: (taskSeconds: number) => void
 }
 
 export interface SimulatedPlace {
@@ -105,7 +109,7 @@ export class SimulatedCloud implements Pool {
       for (const choice of plan.choices) {
         const missing = plan.vmCount - made.length
         if (missing === 0) break
-        const { offer, startupScript } = choice
+        const { offer, startupScript = '' } = choice
         const count = Math.min(missing, this.#roomAt(offer, plan.spot))
         for (let index = 0; index < count; index++) made.push(this.#start(plan, offer, startupScript))
         const { instanceType, zone } = offer
@@ -158,6 +162,7 @@ export class SimulatedCloud implements Pool {
         vm.held.delete(event.task)
         this.#leasedCount -= 1
         this.doneCount += 1
+        this.#options.onDone?.(this.#secondsOf(event.task))
         this.#feed(vm)
         return
       case 'preempted':
@@ -260,6 +265,7 @@ export class SimulatedCloud implements Pool {
 
   /** Skewed as real tasks are: most are short, some take long. The same for a task wherever and whenever it runs. */
   #secondsOf(task: number): number {
+    if (this.#options.secondsOf !== undefined) return this.#options.secondsOf(task)
     const luck = (Math.imul(task ^ 0x9e3779b9, 0x85ebca6b) >>> 0) / 2 ** 32
     return this.#options.meanTaskSeconds * Math.min(8, -Math.log(1 - luck * 0.9999))
   }

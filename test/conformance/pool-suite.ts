@@ -57,7 +57,7 @@ export function poolConformance(name: string, openSubject: () => Promise<PoolSub
         token: `token-${++tokenCount}`,
         vmCount,
         spot: true,
-        choices: [{ offer, startupScript, bootDiskGib: 10 }],
+        choices: [{ offer, startupScript, bootDiskGib: 10, tasksPerVm: 1 }],
       }
     }
     const launch = async (pool: Pool, plan: LaunchPlan) => {

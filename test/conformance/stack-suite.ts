@@ -23,9 +23,9 @@ export function stackConformance(name: string, openSubject: () => Promise<StackS
     })
     after(() => subject.close())
 
-    const queuesOf = ({ queueName, leaseSeconds }: StackSpec) =>
+    const queuesOf = ({ queueName, config }: StackSpec) =>
       [queueName, eventQueueName(queueName), deadLetterQueueName(queueName)].map(queue =>
-        subject.provider.openQueue(queue, { leaseSeconds }),
+        subject.provider.openQueue(queue, { leaseSeconds: config.tasks.leaseSeconds }),
       )
     const existing = async (spec: StackSpec) => {
       const depths = await Promise.all(queuesOf(spec).map(queue => queue.admin.depth()))
@@ -42,7 +42,8 @@ export function stackConformance(name: string, openSubject: () => Promise<StackS
 
     it('makes the queues of tasks, events and dead letters, and says where they are', async () => {
       const spec = subject.spec()
-      const { outputs } = await subject.stack.up(spec)
+      const { outputs, created } = await subject.stack.up(spec)
+      assert.equal(created, true)
       assert.equal(await existing(spec), 3)
       assert.ok(Object.values(outputs).some(output => output.includes(spec.queueName)))
       assert.deepEqual(await subject.stack.preview(spec), [])
@@ -54,7 +55,7 @@ export function stackConformance(name: string, openSubject: () => Promise<StackS
       await subject.stack.up(spec)
       const [tasks] = queuesOf(spec)
       await tasks?.send([{ body: 'kept' }])
-      await subject.stack.up(spec)
+      assert.equal((await subject.stack.up(spec)).created, false)
       const deliveries = await tasks?.receive({ maxMessages: 1, waitSeconds: 10 })
       assert.deepEqual(
         deliveries?.map(({ body }) => body),

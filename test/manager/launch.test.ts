@@ -84,7 +84,7 @@ describe('the lifetime that a VM is paid for', () => {
 })
 
 describe('a launch intent', () => {
-  const plan = { vmCount: 2, spot: true, choices: [{ offer: choice().offer, startupScript: '', bootDiskGib: 10 }] }
+  const plan = { vmCount: 2, spot: true, choices: [{ offer: choice().offer, startupScript: '', bootDiskGib: 10, tasksPerVm: 1 }] }
   const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000)
   const open = () => new LaunchIntents(openJobDb(':memory:', { mode: 'create' }).sqlite)
 

@@ -10,7 +10,11 @@ import { pathToFileURL } from 'node:url'
 import { UserError } from '../../../core/errors.ts'
 import { openProvider, openStack } from '../../../infra/local/index.ts'
 import { catalogConformance } from '../../conformance/catalog-suite.ts'
+import { notebookConformance } from '../../conformance/notebook-suite.ts'
 import { stackConformance } from '../../conformance/stack-suite.ts'
+import { jobConfigWith } from '../../support/job-config.ts'
+
+const config = jobConfigWith({ provider: 'local' })
 
 catalogConformance('local', async () => {
   const { provider, close } = await openTemporary()
@@ -23,7 +27,17 @@ stackConformance('local', async () => {
   return {
     stack: openStack({ local: { root }, env: {} }),
     provider,
-    spec: () => ({ jobId: `job-${++count}`, queueName: `queue-${count}`, leaseSeconds: 60 }),
+    spec: () => ({ jobId: `job-${++count}`, queueName: `queue-${count}`, config, manager: 'here' }),
+    close,
+  }
+})
+
+notebookConformance('local', async () => {
+  const { root, close } = await openTemporary()
+  let count = 0
+  return {
+    open: () => openProvider({ local: { root }, env: {} }),
+    jobId: async () => `job-${++count}`,
     close,
   }
 })
@@ -85,7 +99,7 @@ describe('local objects', () => {
     const { root, provider, close } = await openTemporary()
     const mine = await provider.openObjects().write('job-1/result', Buffer.from('x'))
     const other = await provider.openObjects().write('job-2/result', Buffer.from('x'))
-    await openStack({ local: { root }, env: {} }).down({ jobId: 'job-1', queueName: 'q', leaseSeconds: 60 })
+    await openStack({ local: { root }, env: {} }).down({ jobId: 'job-1', queueName: 'q', config, manager: 'here' })
     await assert.rejects(text(provider.openObjects().read(mine)), UserError)
     assert.equal(await text(provider.openObjects().read(other)), 'x')
     await close()

@@ -22,7 +22,7 @@ export async function launchVms(provider: Provider, jobId: string, launch: Launc
   const { script, vmCount = 1, spot = true, token = 'token' } = launch
   const [offer] = await provider.openCatalog().offers({ spot })
   assert.ok(offer !== undefined)
-  const choices = [{ offer, startupScript: script, bootDiskGib: 10 }]
+  const choices = [{ offer, startupScript: script, bootDiskGib: 10, tasksPerVm: 1 }]
   return provider.openPool({ jobId }).launch({ token, vmCount, spot, choices })
 }
 
