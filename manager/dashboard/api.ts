@@ -92,13 +92,13 @@ export interface SeriesView {
   readonly spentUsd: readonly number[]
 }
 
-export const TASK_SORTS = ['order', 'elapsed', 'ended', 'attempts'] as const
-export type TaskSort = (typeof TASK_SORTS)[number]
+/** `order`: as loaded. */
+export type TaskSort = 'order' | 'elapsed' | 'ended' | 'attempts'
 
 /**
  * GET /api/tasks?status=&exception=&vm=&search=&sort=&dir=&after=&limit=
  * `status`: one or several with commas. `exception`: id of a group. `vm`: id. `search`: part of a task id, as it is written.
- * `sort`: one of TASK_SORTS (`order` = as loaded), `dir`: asc or desc. `after`: `next` of the page before. `limit` ≤ 500.
+ * `sort`: a TaskSort, `dir`: asc or desc. `after`: `next` of the page before. `limit` ≤ 500.
  */
 export interface TasksView {
   readonly rows: readonly TaskRow[]
