@@ -24,6 +24,8 @@ function install(): void {
 function run(program: string, args: readonly string[], advice: string): void {
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
   if (status === 0) return
-  console.error(`The test tools are not installed: ${program} ${error === undefined ? 'failed' : 'is missing'}. ${advice}`)
+  console.error(
+    `The test tools are not installed: ${program} ${error === undefined ? 'failed' : 'is missing'}. ${advice}`,
+  )
   process.exit(1)
 }
