@@ -40,6 +40,7 @@ export function renderJobScript({ config, jobId, queueName, vm, extra, agentScri
       region: config.region,
       bucket: config.section.bucket,
       extra: { ...extra, ...boot.environment },
+      secrets: boot.secrets,
     },
   })
 }

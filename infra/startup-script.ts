@@ -1,6 +1,7 @@
 // Renders the script a VM boots with: exported RMS_CLOUD_TASKS_* variables, then the user's own script. The same for every
 // cloud. Names, order and number formats of the first 18 are those of the Python system, whose workers read them too.
 import { UserError } from '../core/errors.ts'
+import { BOOT_TOOLS } from './boot-tools.ts'
 import type { ProviderName } from './provider.ts'
 
 /** What a VM has to know to work for its job. Absent = not exported. */
@@ -27,6 +28,8 @@ export interface VmEnvironment {
   readonly bucket?: string | undefined
   /** Full variable names → values, exported last. */
   readonly extra?: Readonly<Record<string, string>>
+  /** Full variable names → addresses of secrets, read by the VM as it boots. */
+  readonly secrets?: Readonly<Record<string, string>>
 }
 
 /** Of a VM whose script is rendered for it alone. */
@@ -49,7 +52,7 @@ export interface FactsAtBoot {
   readonly kind: 'at boot'
   /**
    * Bash that sets vm_type, vm_vcpus, vm_memory_gb, vm_ssd_gb, vm_disk_gb, vm_spot (True or False), vm_price, vm_tasks and
-   * vm_paid_until (seconds since 1970; empty = no limit). Must not end the script, whatever fails.
+   * vm_paid_until (seconds since 1970; empty = no limit), whatever fails. Defines what boot-tools.ts expects.
    */
   readonly script: string
 }
@@ -68,14 +71,37 @@ const BASH_SHEBANG = /^#!\s*(?:\/\S*\/)?(?:env\s+(?:-S\s+)?)?bash(?:\s+(.*))?$/
 export function renderStartupScript({ environment, userScript }: StartupScriptParts): string {
   const script = userScript.replaceAll('\r', '').trim()
   const [firstLine = '', ...others] = script.split('\n')
-  const exports = [...(environment.vm.kind === 'known' ? [] : [environment.vm.script]), renderExports(environment)]
-  if (!firstLine.startsWith('#!')) return joinLines(DEFAULT_SHEBANG, ...exports, script)
-  if (!BASH_SHEBANG.test(firstLine.trimEnd())) {
+  const exports = renderExports(environment)
+  if (firstLine.startsWith('#!') && !BASH_SHEBANG.test(firstLine.trimEnd())) {
     throw new UserError(
       `The startup script must be a bash script, but starts with "${firstLine}". Use "${DEFAULT_SHEBANG}".`,
     )
   }
-  return joinLines(firstLine, ...exports, others.join('\n'))
+  const { vm } = environment
+  if (vm.kind === 'at boot') return joinLines(DEFAULT_SHEBANG, BOOT_TOOLS, vm.script, exports, renderWatched(script))
+  if (!firstLine.startsWith('#!')) return joinLines(DEFAULT_SHEBANG, exports, script)
+  return joinLines(firstLine, exports, others.join('\n'))
+}
+
+/** In a process of its own, so that however it ends, somebody is left to end a VM that cannot work. */
+function renderWatched(script: string): string {
+  let end = 'CLOUD_TASKS_STARTUP_SCRIPT'
+  while (script.includes(end)) end += '_'
+  const text = script.startsWith('#!') ? script : `${DEFAULT_SHEBANG}\n${script}`
+  const bash = ['bash', ...shebangOptions(text)].join(' ')
+  return [
+    'mkdir -p "$ct_home" || ct_power_off "$ct_home cannot be made"',
+    `cat > "$ct_home/startup-script" <<'${end}'`,
+    text,
+    end,
+    'export -f $(compgen -A function ct_)',
+    'export ct_home',
+    // Ends the VM also when nothing of ours runs there any more; the agent itself needs half a minute to end in order.
+    `[ -z "\${${PREFIX}MAX_INSTANCE_LIFETIME:-}" ] || shutdown -h "+$(( (${PREFIX}MAX_INSTANCE_LIFETIME + 89) / 60 ))"`,
+    `${bash} "$ct_home/startup-script"`,
+    'ct_code=$?',
+    '[ $ct_code = 0 ] || ct_power_off "the startup script failed (exit code $ct_code)"',
+  ].join('\n')
 }
 
 /** Options in the script's first line: `-e` of `#!/bin/bash -e`. */
@@ -99,6 +125,7 @@ function renderExports(vm: VmEnvironment): string {
   for (const [name, value] of ownVariables(vm)) if (value !== undefined) lines.push(line(name, value))
   lines.push(...lifetimeLines(vm))
   for (const [name, value] of Object.entries(vm.extra ?? {})) lines.push(exportLine(name, value))
+  for (const [name, address] of Object.entries(vm.secrets ?? {})) lines.push(secretLine(name, address, vm))
   return lines.join('\n')
 }
 
@@ -200,10 +227,21 @@ function line(name: string, value: string): string {
   return exportLine(`${PREFIX}${name}`, value)
 }
 
+function secretLine(name: string, address: string, { vm }: VmEnvironment): string {
+  checkName(name)
+  if (vm.kind === 'at boot') return `ct_secret ${name} ${quote(address)}`
+  // A VM that is a process of this machine has no secret store but this machine's files. The x keeps line ends.
+  const read = `$(cat -- ${quote(address)} && printf x) || { echo 'The secret ${name} cannot be read.' >&2; exit 1; }`
+  return `${name}=${read}; export ${name}="\${${name}%x}"`
+}
+
+function checkName(name: string): void {
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return
+  throw new UserError(`"${name}" cannot be the name of an environment variable of a VM.`)
+}
+
 function exportLine(name: string, value: string): string {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new UserError(`"${name}" cannot be the name of an environment variable of a VM.`)
-  }
+  checkName(name)
   if (value.includes('\0')) throw new UserError(`The value of ${name} contains U+0000, which no VM can be told.`)
   return `export ${name}=${quote(value)}`
 }

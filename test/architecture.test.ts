@@ -15,16 +15,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   infra: ['core'],
   'infra/task-file': ['core', 'infra'],
-  ...Object.fromEntries(CLOUDS.map(cloud => [`infra/${cloud}`, ['core', 'infra']])),
+  'infra/delivery': ['core', 'infra'],
+  ...Object.fromEntries(CLOUDS.map(cloud => [`infra/${cloud}`, ['core', 'infra', 'infra/delivery']])),
   agent: ['core', 'infra', 'infra/task-file'],
   manager: ['core', 'infra', 'infra/task-file'],
 }
 
 /** The only arrow from a room to one of its clouds, and only a dynamic one: the cloud's SDK loads when it is opened. */
 const OPENER = 'infra/open-provider.ts'
-const CLOUD_MAY_IMPORT = ['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'].map(
-  name => `infra/${name}.ts`,
-)
+const CLOUD_MAY_IMPORT = [
+  ...['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'],
+  ...['web-file', 'cpu-rank', 'load-job-file'],
+].map(name => `infra/${name}.ts`)
 const CLOUD_PACKAGE = /^(@aws-sdk|@aws-cdk|@smithy|aws-cdk-lib|constructs|@google-cloud|@azure|@pulumi)(\/|$)/
 
 const allFiles = trackedFiles()
