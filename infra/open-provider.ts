@@ -20,6 +20,8 @@ export interface ProviderSettings {
   readonly bucket?: string
   /** The `local:` section of the job file. */
   readonly local?: LocalSettings
+  /** Called with a sentence when something can be done only in part, such as prices that cannot be had. */
+  readonly onWarning?: (text: string) => void
   /** Address overrides and what else the adapter reads from the environment. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
@@ -49,6 +51,7 @@ interface Adapter {
 
 const ADAPTERS: Partial<Record<ProviderName, () => Promise<Adapter>>> = {
   local: () => import('./local/index.ts'),
+  aws: () => import('./aws/index.ts'),
 }
 
 export async function openProvider(name: ProviderName, settings: ProviderSettings): Promise<Provider> {

@@ -75,7 +75,8 @@ export function queueConformance(name: string, openSubject: () => Promise<QueueS
       assert.deepEqual(await queue.receive({ maxMessages: 1, waitSeconds: 5, signal: stop.signal }), [])
       await queue.send([{ body: 'after' }])
       const [delivery] = await drain(queue, 1)
-      assert.equal(delivery?.deliveryCount, 1)
+      assert.equal(delivery?.body, 'after')
+      if (subject.can.countDeliveries) assert.equal(delivery?.deliveryCount, 1)
     })
 
     it('gives a held message to nobody else, and an acked one never again', async () => {

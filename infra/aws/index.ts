@@ -1,0 +1,63 @@
+// Amazon's cloud: queues are SQS queues, VMs are EC2 instances of the job's launch template.
+import { UserError } from '../../core/errors.ts'
+import type { Notebook } from '../notebook.ts'
+import type { ProviderSettings } from '../open-provider.ts'
+import type { Catalog, Instance, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
+import type { Stack } from '../stack.ts'
+import { AwsInstance } from './instance.ts'
+import { AWS_LIMITS } from './limits.ts'
+import { SqsQueue } from './queue.ts'
+import { SqsConnection } from './queue-connection.ts'
+
+export function openProvider(settings: ProviderSettings): Provider {
+  return new AwsProvider(settings)
+}
+
+export function openStack(_settings: ProviderSettings): Stack {
+  throw notYet('deploying')
+}
+
+class AwsProvider implements Provider {
+  readonly name = 'aws'
+  readonly limits = AWS_LIMITS
+  readonly #settings: ProviderSettings
+  /** One client and one book of leases, however many handles. */
+  readonly #sqs: SqsConnection
+
+  constructor(settings: ProviderSettings) {
+    this.#settings = settings
+    this.#sqs = new SqsConnection(settings)
+  }
+
+  openQueue(name: string, { leaseSeconds }: QueueOptions): Queue {
+    return new SqsQueue(name, this.#sqs, leaseSeconds)
+  }
+
+  openPool(): Pool {
+    throw notYet('a pool of VMs')
+  }
+
+  openInstance(): Instance {
+    return new AwsInstance(this.#settings)
+  }
+
+  openCatalog(): Catalog {
+    throw notYet('a catalog of VMs')
+  }
+
+  openObjects(): Objects {
+    throw notYet('a store of objects')
+  }
+
+  openNotebook(): Notebook {
+    throw notYet('a notebook')
+  }
+
+  async close(): Promise<void> {
+    await this.#sqs.close()
+  }
+}
+
+function notYet(what: string): UserError {
+  return new UserError(`Provider "aws" has no part for ${what} in this version. Use provider "local".`)
+}
