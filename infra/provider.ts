@@ -2,6 +2,7 @@
 // SDK errors stop in the adapter and leave it as an Error that says what, where and what to do next.
 import type { Receipt, VmId } from '../core/ids.ts'
 import type { Priority } from '../core/task.ts'
+import type { Catalog, Offer } from './catalog.ts'
 import type { Notebook } from './notebook.ts'
 
 export interface Provider {
@@ -226,64 +227,7 @@ export interface Notice {
 
 // ---- prices and types
 
-export interface Catalog {
-  /** Every purchasable combination in the region, priced for spot or on demand. Unpriced ones are left out. */
-  offers(options: { readonly region?: string; readonly spot: boolean }): Promise<readonly Offer[]>
-  images(): Promise<readonly Image[]>
-  regions(): Promise<readonly Region[]>
-}
-
-/** One instance type in one zone with one kind of boot disk. */
-export interface Offer {
-  readonly instanceType: string
-  readonly vcpuCount: number
-  readonly memoryGib: number
-  readonly architecture: 'X86_64' | 'ARM64'
-  readonly cpuFamily: string | undefined
-  /** 0 = unknown … 27 = fastest; the table of docs/compatibility.md. */
-  readonly cpuRank: number
-  readonly localSsdGib: number
-  readonly spotSupported: boolean
-  readonly zone: string
-  readonly bootDiskType: string | undefined
-  readonly priceUsdPerHour: number
-  /** What the price is made of, where the cloud says. For people. */
-  readonly priceParts?: PriceParts
-  readonly description?: string
-}
-
-/** USD per hour, of the whole VM. */
-export interface PriceParts {
-  readonly cpu?: number
-  readonly memory?: number
-  readonly localSsd?: number
-  readonly bootDisk?: number
-  readonly bootDiskIops?: number
-  readonly bootDiskThroughput?: number
-}
-
-export interface Image {
-  readonly name: string
-  readonly source: string
-  readonly family?: string
-  readonly project?: string
-  /** Made by the account itself. */
-  readonly own?: boolean
-  readonly id?: string
-  readonly description?: string
-  readonly createdAt?: Date
-  readonly status?: string
-  readonly url?: string
-}
-
-export interface Region {
-  readonly name: string
-  readonly description: string
-  readonly zones: readonly string[]
-  /** Such as whether the account has opted in. */
-  readonly status?: string
-  readonly endpoint?: string
-}
+export type { BootDiskRates, Catalog, Image, Offer, OfferOptions, PriceParts, Region } from './catalog.ts'
 
 // ---- objects
 

@@ -44,12 +44,32 @@ export function bootDiskGib(vcpuCount: number, disk: BootDiskNeeds, tasks: TaskR
 }
 
 function choiceOf(offer: Offer, { tasks, bootDisk }: Needs, spot: boolean): Choice {
+  const diskGib = bootDiskGib(offer.vcpuCount, bootDisk, tasks)
   return {
-    offer,
+    offer: withBootDisk(offer, diskGib, bootDisk),
     spot,
     tasksPerVm: tasksPerVm(offer.vcpuCount, tasks),
-    bootDiskGib: bootDiskGib(offer.vcpuCount, bootDisk, tasks),
+    bootDiskGib: diskGib,
   }
+}
+
+/** The same offer at the price of the whole VM. */
+function withBootDisk({ bootDiskRates: rates, ...offer }: Offer, diskGib: number, needs: BootDiskNeeds): Offer {
+  if (rates === undefined) return offer
+  const beyond = (wanted = 0, included = 0) => Math.max(0, wanted - included)
+  const parts = {
+    bootDisk: roundPrice(diskGib * rates.usdPerGibHour),
+    bootDiskIops: roundPrice(beyond(needs.iops, rates.includedIops) * (rates.usdPerIopsHour ?? 0)),
+    bootDiskThroughput: roundPrice(
+      beyond(needs.throughputMibPerSecond, rates.includedMibPerSecond) * (rates.usdPerMibPerSecondHour ?? 0),
+    ),
+  }
+  const total = offer.priceUsdPerHour + parts.bootDisk + parts.bootDiskIops + parts.bootDiskThroughput
+  return { ...offer, priceUsdPerHour: roundPrice(total), priceParts: { ...offer.priceParts, ...parts } }
+}
+
+function roundPrice(usd: number): number {
+  return Number(usd.toFixed(6))
 }
 
 /** USD per vCPU that tasks can use, to 4 decimals: smaller differences are not worth smaller VMs. */

@@ -3,11 +3,9 @@ import { createReadStream } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { systemClock } from '../../core/clock.ts'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
 import type { Objects } from '../provider.ts'
-
-const CONNECT_MS = 30_000
+import { isWebUrl, readWeb } from '../web-file.ts'
 
 export class LocalObjects implements Objects {
   readonly #folder: string
@@ -27,7 +25,7 @@ export class LocalObjects implements Objects {
   }
 
   async *read(url: string): AsyncIterable<Uint8Array> {
-    if (/^https?:/i.test(url)) yield* readWeb(url)
+    if (isWebUrl(url)) yield* readWeb(url)
     else yield* readFile(pathOf(url))
   }
 
@@ -67,26 +65,5 @@ async function* readFile(path: string): AsyncIterable<Uint8Array> {
     if (codeOf(error) === 'ENOENT') throw new UserError(`There is no file ${path}.`, { cause: error })
     if (codeOf(error) === 'EISDIR') throw new UserError(`${path} is a folder, not a file.`, { cause: error })
     throw new UserError(`File ${path} cannot be read: ${messageOf(error)}.`, { cause: error })
-  }
-}
-
-async function* readWeb(url: string): AsyncIterable<Uint8Array> {
-  const connecting = new AbortController()
-  const answered = new AbortController()
-  const bound = systemClock.sleep(CONNECT_MS, answered.signal).then(() => {
-    if (!answered.signal.aborted) connecting.abort(new Error(`no answer within ${CONNECT_MS / 1000} s`))
-  })
-  try {
-    const response = await fetch(url, { signal: connecting.signal })
-    answered.abort()
-    if (!response.ok) throw new UserError(`${url} answered ${response.status} ${response.statusText}.`)
-    if (response.body !== null) yield* response.body
-  } catch (error) {
-    if (error instanceof UserError) throw error
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    throw new UserError(`${url} cannot be read: ${messageOf(cause)}.`, { cause: error })
-  } finally {
-    answered.abort()
-    await bound
   }
 }

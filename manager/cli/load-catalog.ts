@@ -20,12 +20,14 @@ const rowSchema = z.object({
   boot_disk_type: z.string().nullish(),
   price_per_hour: z.number().gte(0),
   price_parts: z.record(z.string(), z.number()).optional(),
+  monthly_interruption_share: z.number().min(0).max(1).optional(),
   description: z.string().optional(),
 })
 
 export interface OfferQuery {
   readonly region: string | undefined
   readonly spot: boolean
+  readonly bootDiskTypes: readonly string[] | undefined
 }
 
 export async function loadOffers(
@@ -34,7 +36,8 @@ export async function loadOffers(
   query: OfferQuery,
 ): Promise<readonly Offer[]> {
   if (file !== undefined) return readCatalogFile(file)
-  return catalog.offers({ spot: query.spot, ...(query.region === undefined ? undefined : { region: query.region }) })
+  const { region, spot, bootDiskTypes } = query
+  return catalog.offers({ spot, ...(region && { region }), ...(bootDiskTypes && { bootDiskTypes }) })
 }
 
 /** What the job may use, best first; then, where the job allows it, what may stand in on demand for missing spot VMs. */
@@ -42,14 +45,14 @@ export async function loadChoices(
   { config, provider }: OpenJob,
   { options }: Pick<Invocation, 'options'>,
 ): Promise<readonly Choice[]> {
-  const { region, pool } = config
+  const { region, pool, bootDisk } = config
   if (region === undefined && provider.name !== 'local') {
     throw new UserError(`Where? Set region under ${provider.name}: in the job file, or give --region.`)
   }
   const file = options.text('catalog')
   const catalog = provider.openCatalog()
   const choose = async (spot: boolean) =>
-    selectOffers(await loadOffers(catalog, file, { region, spot }), config, { spot })
+    selectOffers(await loadOffers(catalog, file, { region, spot, bootDiskTypes: bootDisk.types }), config, { spot })
   const first = await choose(pool.spot)
   return pool.spot && pool.onDemandFallback !== 'never' ? [...first, ...(await choose(false))] : first
 }
@@ -80,6 +83,9 @@ export async function readCatalogFile(file: string): Promise<Offer[]> {
     bootDiskType: row.boot_disk_type ?? undefined,
     priceUsdPerHour: row.price_per_hour,
     ...(row.price_parts === undefined ? undefined : { priceParts: row.price_parts }),
+    ...(row.monthly_interruption_share === undefined
+      ? undefined
+      : { monthlyInterruptionShare: row.monthly_interruption_share }),
     ...(row.description === undefined ? undefined : { description: row.description }),
   }))
 }

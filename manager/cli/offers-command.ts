@@ -91,7 +91,9 @@ async function offersOf(config: JobConfig, invocation: Invocation): Promise<read
   if (file !== undefined) return readCatalogFile(file)
   const provider = await openProvider(config.provider, providerSettings(config, invocation))
   try {
-    return await loadOffers(provider.openCatalog(), undefined, { region: config.region, spot: config.pool.spot })
+    const { region, pool, bootDisk } = config
+    const query = { region, spot: pool.spot, bootDiskTypes: bootDisk.types }
+    return await loadOffers(provider.openCatalog(), undefined, query)
   } finally {
     await provider.close()
   }
@@ -172,6 +174,7 @@ function asCatalogRow(row: Row) {
     boot_disk_gb: row.bootDiskGib,
     price_per_hour: row.priceUsdPerHour,
     price_parts: row.priceParts,
+    monthly_interruption_share: row.monthlyInterruptionShare,
     description: row.description,
   }
 }

@@ -65,7 +65,7 @@ export async function openJob(invocation: Invocation): Promise<OpenJob> {
 
 export function providerSettings(
   { section, region, zone, provider }: JobConfig,
-  { env }: Pick<Invocation, 'env'>,
+  { env, terminal }: Pick<Invocation, 'env' | 'terminal'>,
 ): ProviderSettings {
   const s = section
   const root = s.root ?? env[LOCAL_ROOT_VARIABLE]
@@ -94,6 +94,7 @@ export function providerSettings(
             seed: s.seed,
           })
         : undefined,
+    onWarning: text => terminal.log('WARNING', text),
     env,
   })
 }

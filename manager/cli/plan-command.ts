@@ -58,7 +58,8 @@ async function offersOf(
   const file = options.text('catalog')
   if (file !== undefined) return readCatalogFile(file)
   if (provider === undefined) throw new Error('A plan without a catalog has a provider.')
-  return loadOffers(provider.openCatalog(), undefined, { region: config.region, spot: config.pool.spot })
+  const { region, pool, bootDisk } = config
+  return loadOffers(provider.openCatalog(), undefined, { region, spot: pool.spot, bootDiskTypes: bootDisk.types })
 }
 
 interface Learned {

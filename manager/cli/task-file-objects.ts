@@ -15,7 +15,7 @@ export interface TaskFileObjects {
 export interface TaskFileContext {
   readonly provider: Provider | undefined
   readonly config: JobConfig
-  readonly invocation: Pick<Invocation, 'env'>
+  readonly invocation: Pick<Invocation, 'env' | 'terminal'>
 }
 
 /** Rejects with a UserError that names what is missing. */

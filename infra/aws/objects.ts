@@ -1,0 +1,155 @@
+// The object store of a job on AWS: a bucket that the user names. Also reads any s3:// object and web address that people name.
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { systemClock } from '../../core/clock.ts'
+import { UserError } from '../../core/errors.ts'
+import type { ProviderSettings } from '../open-provider.ts'
+import type { Objects } from '../provider.ts'
+import { isWebUrl, readWeb } from '../web-file.ts'
+import { awsClientConfig } from './connection.ts'
+import { awsErrorCode, awsFailure } from './failure.ts'
+
+const PREFIX = 'cloud-tasks/' // of all that we write: a lifecycle rule or a policy can name it
+const MAX_BREAKS = 5 // of the connection, in a row, without a byte in between
+const FIRST_PAUSE_MS = 200
+
+export class AwsObjects implements Objects {
+  readonly #settings: ProviderSettings
+  #opened: S3Client | undefined
+
+  constructor(settings: ProviderSettings) {
+    this.#settings = settings
+  }
+
+  async write(key: string, content: Uint8Array): Promise<string> {
+    const bucket = this.#ownBucket()
+    const place: Place = { bucket, key: PREFIX + key.split('/').map(encodeSegment).join('/') }
+    // One request: readers see the whole object or none, whoever is killed.
+    await this.#client()
+      .send(new PutObjectCommand({ Bucket: bucket, Key: place.key, Body: content }))
+      .catch(error => this.#fail(error, `writing ${urlOf(place)}`, place))
+    return urlOf(place)
+  }
+
+  async *read(url: string): AsyncGenerator<Uint8Array> {
+    if (isWebUrl(url)) yield* readWeb(url)
+    else yield* this.#readObject(placeOf(url))
+  }
+
+  /** Only what `write` made: an object of the user's own is not ours to delete. */
+  async remove(url: string): Promise<void> {
+    const bucket = this.#ownBucket()
+    const place = placeOf(url)
+    if (place.bucket !== bucket || !place.key.startsWith(PREFIX)) {
+      throw new UserError(`"${url}" is not under s3://${bucket}/${PREFIX}, so it is not deleted.`)
+    }
+    await this.#client()
+      .send(new DeleteObjectCommand({ Bucket: bucket, Key: place.key }))
+      .catch(error => this.#fail(error, `deleting ${url}`, place))
+  }
+
+  close(): void {
+    this.#opened?.destroy()
+    this.#opened = undefined
+  }
+
+  /** A connection that breaks midway is made again from the next byte on, as long as the object is still the same one. */
+  async *#readObject(place: Place): AsyncGenerator<Uint8Array> {
+    const url = urlOf(place)
+    let etag: string | undefined
+    let offset = 0
+    for (let breaks = 0; ; breaks++) {
+      const answer = await this.#open(place, offset, etag)
+      const end = offset + (answer.ContentLength ?? Number.POSITIVE_INFINITY)
+      etag = answer.ETag
+      try {
+        for await (const chunk of bytesOf(answer)) {
+          offset += chunk.length
+          breaks = 0
+          yield chunk
+        }
+        if (offset >= end || end === Number.POSITIVE_INFINITY) return
+      } catch (error) {
+        if (offset >= end) return
+        if (breaks >= MAX_BREAKS) this.#fail(error, `reading ${url}, at byte ${offset}`, place)
+      }
+      if (breaks >= MAX_BREAKS) throw new UserError(`${url} ends at byte ${offset} again and again: try again later.`)
+      await systemClock.sleep(FIRST_PAUSE_MS * 2 ** breaks * (0.5 + Math.random()))
+    }
+  }
+
+  async #open(place: Place, offset: number, etag: string | undefined): Promise<GetObjectCommandOutput> {
+    const rest = offset === 0 ? {} : { Range: `bytes=${offset}-`, ...(etag && { IfMatch: etag }) }
+    const answer = await this.#client()
+      .send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, ...rest }))
+      .catch(error => this.#fail(error, `reading ${urlOf(place)}`, place))
+    if (offset > 0 && !answer.ContentRange?.startsWith(`bytes ${offset}-`)) {
+      throw new Error(`Reading ${urlOf(place)} failed: the store cannot go on at byte ${offset} after a break.`)
+    }
+    return answer
+  }
+
+  #ownBucket(): string {
+    const { bucket } = this.#settings
+    if (bucket !== undefined) return bucket
+    throw new UserError(
+      'This job has no object store to write to: set "bucket" in the aws section of the job file to the name of an S3 bucket.',
+    )
+  }
+
+  #client(): S3Client {
+    if (this.#opened !== undefined) return this.#opened
+    const config = awsClientConfig(this.#settings, 'S3')
+    this.#opened = new S3Client({
+      ...config,
+      forcePathStyle: config.endpoint !== undefined, // names below a private address rarely resolve
+      followRegionRedirects: true, // task files may be in anybody's bucket, in any region
+      responseChecksumValidation: 'WHEN_REQUIRED', // the checking stream would hide where a connection broke
+    })
+    return this.#opened
+  }
+
+  #fail(error: unknown, doing: string, { bucket, key }: Place): never {
+    const code = awsErrorCode(error)
+    const cause = { cause: error }
+    if (code === 'NoSuchBucket')
+      throw new UserError(`There is no bucket "${bucket}". Make it, or correct the name.`, cause)
+    if (code === 'NoSuchKey' || code === 'NotFound')
+      throw new UserError(`There is no object s3://${bucket}/${key}.`, cause)
+    if (code === 'PreconditionFailed')
+      throw new UserError(`s3://${bucket}/${key} was replaced while it was read: start again.`, cause)
+    throw awsFailure(error, { doing })
+  }
+}
+
+interface Place {
+  readonly bucket: string
+  readonly key: string
+}
+
+/** As the AWS programs write it: what follows the bucket is the key, letter by letter. */
+function urlOf({ bucket, key }: Place): string {
+  return `s3://${bucket}/${key}`
+}
+
+function placeOf(url: string): Place {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/is.exec(url) ?? []
+  if (bucket !== undefined && key !== undefined) return { bucket, key }
+  throw new UserError(`The provider aws cannot read "${url}": give it as s3://bucket/key, http: or https:.`)
+}
+
+/** A plain name for any text: proxies and clients shorten `a//b` and `a/../b`. */
+function encodeSegment(segment: string): string {
+  return segment === '' || /^\.+$/.test(segment) ? `%${segment}` : encodeURIComponent(segment)
+}
+
+function bytesOf({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Array> {
+  // In Node the SDK gives a Readable, which its type for all platforms does not say.
+  if (Body !== undefined && Symbol.asyncIterator in Body) return Body as AsyncIterable<Uint8Array>
+  throw new Error('S3 answered without a body.')
+}
