@@ -122,9 +122,10 @@ export async function openSettingsProvider(settings: AgentSettings, env: Env): P
   if (known === undefined) {
     throw new UserError(`Unknown provider "${settings.provider}": it must be one of ${PROVIDER_NAMES.join(', ')}.`)
   }
-  const { region, projectId, localRoot, exactlyOnceQueue } = settings
+  const { region, projectId, localRoot, exactlyOnceQueue, bucket } = settings
   return openProvider(known satisfies ProviderName, {
     ...(region === undefined ? undefined : { region }),
+    ...(bucket === undefined ? undefined : { bucket }),
     ...(projectId === undefined ? undefined : { projectId }),
     ...(localRoot === undefined ? undefined : { local: { root: localRoot } }),
     exactlyOnceQueue,

@@ -26,6 +26,12 @@ const AGENT_SETTINGS = {
   },
   projectId: { flag: 'project-id', env: 'RMS_CLOUD_TASKS_PROJECT_ID', type: 'text', doc: 'GCP project' },
   region: { flag: 'region', env: 'RMS_CLOUD_TASKS_REGION', type: 'text', doc: 'region of the queue' },
+  bucket: {
+    flag: 'bucket',
+    env: 'RMS_CLOUD_TASKS_BUCKET',
+    type: 'text',
+    doc: 'bucket for results and checkpoints too large for a message',
+  },
   localRoot: { flag: 'local-root', env: 'RMS_CLOUD_TASKS_LOCAL_ROOT', type: 'text', doc: 'folder of the local cloud' },
   taskFile: {
     flag: 'task-file',

@@ -6,8 +6,13 @@ export interface Stack {
   preview(spec: StackSpec): Promise<readonly StackChange[]>
   /** Idempotent. Safe to repeat after a crash. */
   up(spec: StackSpec): Promise<Deployment>
-  /** Removes all that `up` made, until nothing billable is left. Idempotent. */
-  down(spec: StackSpec): Promise<void>
+  /** Removes all that `up` made, until nothing billable is left. Its VMs have ended. Idempotent. */
+  down(spec: StackSpec, options?: DownOptions): Promise<void>
+}
+
+export interface DownOptions {
+  /** Results too large for a message stay where the database says that they are. */
+  readonly keepResults?: boolean
 }
 
 export interface StackSpec {

@@ -10,6 +10,8 @@ export interface JobFacts {
   readonly skip?: number
   readonly limit?: number
   /** `inserting`: the file is not wholly in the DB. `sending`: it is, and some tasks may still be pending. */
+  /** The job's queues and what else its stack holds were not there before: they go when the job ends. */
+  readonly madeStack?: boolean
   readonly loadState?: 'inserting' | 'sending' | 'loaded'
 }
 
@@ -20,6 +22,7 @@ const KEYS = {
   taskFile: 'task_file',
   skip: 'skip',
   limit: 'limit',
+  madeStack: 'made_stack',
   loadState: 'load_state',
 } as const satisfies Record<keyof JobFacts, string>
 

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deadLetterQueueName, eventQueueName } from '../../core/names.ts'
 import type { Provider, Queue } from '../provider.ts'
-import type { Deployment, Stack, StackChange, StackSpec } from '../stack.ts'
+import type { Deployment, DownOptions, Stack, StackChange, StackSpec } from '../stack.ts'
 import { LocalNotebook } from './notebook.ts'
 import { objectsFolder } from './objects.ts'
 import { queueFilePath } from './queue.ts'
@@ -38,14 +38,14 @@ export class LocalStack implements Stack {
     })
   }
 
-  async down(spec: StackSpec): Promise<void> {
+  async down(spec: StackSpec, { keepResults = false }: DownOptions = {}): Promise<void> {
     await this.#withQueues(spec, async queues => {
       for (const [, queue] of queues) await queue.admin.remove()
     })
     const notebook = new LocalNotebook(this.#root, spec.jobId)
     await notebook.remove()
     notebook.close()
-    await rm(join(objectsFolder(this.#root), spec.jobId), { recursive: true, force: true })
+    if (!keepResults) await rm(join(objectsFolder(this.#root), spec.jobId), { recursive: true, force: true })
   }
 
   async #withQueues<Result>(

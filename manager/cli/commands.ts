@@ -197,7 +197,10 @@ export const COMMANDS: readonly Command[] = [
     name: 'deploy',
     summary: 'make the queues and whatever else the job needs to stand before VMs start',
     groups: [
-      own({ flag: 'dry-run', type: 'flag', doc: 'say what would be made, and make nothing' }),
+      own(
+        { flag: 'dry-run', type: 'flag', doc: 'say what would be made, and make nothing' },
+        { flag: 'no-manager', type: 'flag', doc: 'without the manager in the cloud: VMs start only while run runs' },
+      ),
       ...JOB,
       GROUPS.POOL,
     ],

@@ -4,7 +4,9 @@ import { messageOf, UserError } from '../../core/errors.ts'
 import { collectEvents } from '../collector.ts'
 import type { JobDb } from '../job-db.ts'
 import type { KeeperLog, PoolKeeper } from '../pool-keeper.ts'
+import { takeDownStack } from './job-stack.ts'
 import type { OpenJob } from './open-job.ts'
+import { openPool } from './prepare-job.ts'
 
 const TERMINATE_TRIES = 4
 const LAST_EVENTS_MS = 5000 // what dying agents still send; later events are of no consequence
@@ -24,12 +26,16 @@ export async function endJob(
   await terminateVms(keeper, log)
   await collectLastEvents(job, db)
   if (!deleteQueues) return
-  const { tasks, events, dead } = job.queues
-  await tasks.admin.remove()
-  await events.admin.remove()
+  const { dead } = job.queues
   const letters = await dead.admin.depth()
-  if (letters === undefined || letters.ready + letters.leased + letters.delayed === 0) await dead.admin.remove()
-  else log('INFO', `Queue ${dead.name} is kept: it holds the tasks that failed for good`)
+  const letterCount = letters === undefined ? 0 : letters.ready + letters.leased + letters.delayed
+  if (db.job().madeStack !== true) {
+    log('INFO', `The queues of ${job.jobId} were there before this job, and stay: cloud-tasks destroy removes them`)
+  } else if (letterCount > 0) {
+    const { tasks, events } = job.queues
+    for (const queue of [tasks, events]) await queue.admin.purge()
+    log('INFO', `Queue ${dead.name} is kept: it holds the tasks that failed for good`)
+  } else await takeDownStack(job, { pool: openPool(job), keepResults: true })
 }
 
 /** Rejects only when VMs may still cost money and the user has to act. */

@@ -21,7 +21,9 @@ export async function loadQueueCommand(invocation: Invocation): Promise<number> 
   process.exit(EXIT_CODES[end]) // loading may still be reading the file, and nobody waits for it any more
 
   async function load(): Promise<number> {
-    const prepared = options.has('continue') ? await reopenJob(job, invocation) : await startAfresh(job, invocation)
+    const prepared = options.has('continue')
+      ? await reopenJob(job, invocation, { vms: false })
+      : await startAfresh(job, invocation, { vms: false })
     if (prepared === undefined) return 0
     const { db, send } = prepared
     try {

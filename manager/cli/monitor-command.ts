@@ -1,11 +1,12 @@
 // monitor_event_queue: collects results into the database, wherever the VMs came from.
 import { collectEvents } from '../collector.ts'
 import { totalCount } from '../job-db-status.ts'
+import { observeVms } from '../observe-vms.ts'
 import { buildReport, renderReport } from '../report.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
-import { openExistingDb } from './prepare-job.ts'
+import { openExistingDb, openPool } from './prepare-job.ts'
 import { ProgressDisplay } from './progress-display.ts'
 
 const PROGRESS_MS = 500
@@ -26,6 +27,13 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
     if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
     const display = new ProgressDisplay({ jobId: job.jobId, db, tasks: job.queues.tasks, invocation })
     const ticking = setInterval(() => display.update(), PROGRESS_MS)
+    const observing = observeVms({
+      pool: openPool(job),
+      db,
+      config: job.config,
+      warn: sentence => terminal.log('WARNING', sentence),
+      signal: stop.signal,
+    })
     const collecting = collectEvents({
       queue: job.queues.events,
       db,
@@ -42,7 +50,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
     } finally {
       clearInterval(ticking)
       stop.abort()
-      await collecting
+      await Promise.all([collecting, observing])
       terminal.showBlock([])
     }
     if (interrupt !== undefined)

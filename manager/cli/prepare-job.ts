@@ -10,8 +10,14 @@ import { totalCount } from '../job-db-status.ts'
 import { buildJobDb, type LoadProgress, resumeLoading } from '../load-tasks.ts'
 import { refuseIfHeld } from '../manager-lease.ts'
 import type { Invocation } from './invocation.ts'
+import { bringUpStack, ensureQueues } from './job-stack.ts'
 import type { OpenJob } from './open-job.ts'
 import { objectsFor } from './task-file-objects.ts'
+
+export interface PrepareOptions {
+  /** Whether the job's VMs are made here, too. Else its queues are enough. */
+  readonly vms: boolean
+}
 
 export interface PreparedJob {
   readonly db: JobDb
@@ -26,7 +32,11 @@ export interface PreparedJob {
  * the VMs and messages of the earlier run go; then the new tasks are sent. Killed before the swap, the earlier job is
  * untouched; killed after it, `--continue` sees that no task was sent and cleans the queues again before it sends.
  */
-export async function startAfresh(job: OpenJob, invocation: Invocation): Promise<PreparedJob | undefined> {
+export async function startAfresh(
+  job: OpenJob,
+  invocation: Invocation,
+  { vms }: PrepareOptions,
+): Promise<PreparedJob | undefined> {
   const { options, terminal } = invocation
   const taskFile = options.text('task-file')
   if (taskFile === undefined) throw new UserError('Which tasks? Give --task-file, or --continue to go on with a job.')
@@ -38,8 +48,8 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
     taskFile,
     skip: Math.max(0, options.count('start-task') ?? 0),
     limit: Math.max(0, options.count('limit') ?? 0),
+    ...(earlierFacts(file).madeStack ? { madeStack: true } : undefined), // kept for its dead letters
   } satisfies JobFacts
-  refuseIfManaged(file)
   const pool = openPool(job)
   if (!(await mayReplace(job, pool, file, invocation))) {
     terminal.print('Operation cancelled.')
@@ -54,7 +64,7 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
     onProgress: showLoading(invocation),
   })
   try {
-    await cleanUp(job, pool)
+    await cleanUp(job, { db, pool, vms })
   } catch (error) {
     db.close()
     throw error
@@ -63,7 +73,11 @@ export async function startAfresh(job: OpenJob, invocation: Invocation): Promise
 }
 
 /** Goes on with the job in the DB. */
-export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<PreparedJob> {
+export async function reopenJob(
+  job: OpenJob,
+  invocation: Invocation,
+  { vms }: PrepareOptions,
+): Promise<PreparedJob> {
   const { options, terminal } = invocation
   const db = openExistingDb(job, invocation)
   try {
@@ -79,8 +93,9 @@ export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<P
     }
     terminal.log('INFO', `Going on with job ${job.jobId}: ${counts.completed} of ${total} tasks are completed`)
     // While every task is pending, whatever is in the queues is of an earlier run.
-    if (counts.pending === total && total > 0 && facts.loadState !== undefined) await cleanUp(job, openPool(job))
-    else await (await job.openStack()).up(job.stackSpec)
+    if (counts.pending === total && total > 0 && facts.loadState !== undefined) {
+      await cleanUp(job, { db, pool: openPool(job), vms })
+    } else await makeStack(job, { db, vms })
     return { db, send: sender(job, db, invocation) }
   } catch (error) {
     db.close()
@@ -88,18 +103,19 @@ export async function reopenJob(job: OpenJob, invocation: Invocation): Promise<P
   }
 }
 
-/** What is no job's database, nobody looks after. */
-function refuseIfManaged(file: string): void {
-  if (!existsSync(file)) return
+/** Of the job whose place is taken; what is no job's database, nobody looks after. Throws a UserError if a manager does. */
+function earlierFacts(file: string): JobFacts {
+  if (!existsSync(file)) return {}
   let db: JobDb
   try {
     db = openJobDb(file, { mode: 'readonly' })
   } catch (error) {
-    if (error instanceof UserError) return
+    if (error instanceof UserError) return {}
     throw error
   }
   try {
     refuseIfHeld(db.sqlite)
+    return db.job()
   } finally {
     db.close()
   }
@@ -156,12 +172,18 @@ async function mayReplace(job: OpenJob, pool: Pool, file: string, { options, ter
 }
 
 /** VMs first: an agent of the earlier run could still send events of tasks that now mean something else. */
-async function cleanUp(job: OpenJob, pool: Pool): Promise<void> {
+async function cleanUp(job: OpenJob, { db, pool, vms }: { db: JobDb; pool: Pool } & PrepareOptions): Promise<void> {
   const old = (await pool.list()).filter(vm => vm.state !== 'terminated')
   await pool.terminate(old.map(vm => vm.id))
-  const stack = await job.openStack()
-  await stack.up(job.stackSpec)
+  if (await makeStack(job, { db, vms })) return // new queues are empty
   for (const queue of Object.values(job.queues)) await queue.admin.purge()
+}
+
+/** Noted when it is there: killed in between, the stack stays after the job, as one that somebody else made. */
+async function makeStack(job: OpenJob, { db, vms }: { db: JobDb } & PrepareOptions): Promise<boolean> {
+  const created = vms ? await bringUpStack(job) : await ensureQueues(job)
+  if (created) db.saveJob({ madeStack: true })
+  return created
 }
 
 async function* batchesOf(

@@ -24,9 +24,9 @@ export async function runCommand(invocation: Invocation): Promise<number> {
   await using job = await openJob(invocation)
   // Whatever can be refused is refused before anything is touched.
   const choices = await loadChoices(job, invocation)
-  const scriptOf = scriptWriter(job)
+  const scriptOf = job.provider.name === 'local' ? scriptWriter(job) : undefined // on clouds the stack holds it
   const [best] = choices
-  if (best !== undefined) scriptOf(best)
+  if (best !== undefined) scriptOf?.(best)
   if (options.has('dry-run')) return showDryRun(job, choices, invocation)
 
   using interrupts = watchInterrupts()
@@ -45,7 +45,9 @@ export async function runCommand(invocation: Invocation): Promise<number> {
 }
 
 function prepare(job: OpenJob, invocation: Invocation): Promise<PreparedJob | undefined> {
-  return invocation.options.has('continue') ? reopenJob(job, invocation) : startAfresh(job, invocation)
+  return invocation.options.has('continue')
+    ? reopenJob(job, invocation, { vms: true })
+    : startAfresh(job, invocation, { vms: true })
 }
 
 /** An interrupt while nothing runs yet is as good as a crash there: every step before the first VM can be repeated. */
@@ -56,7 +58,7 @@ async function uninterrupted<T>(work: Promise<T>, interrupts: Interrupts): Promi
 
 interface RunParts {
   readonly choices: readonly Choice[]
-  readonly scriptOf: (choice: Choice, endBy?: Date) => string
+  readonly scriptOf: ((choice: Choice, endBy?: Date) => string) | undefined
   readonly interrupts: Interrupts
   readonly invocation: Invocation
 }

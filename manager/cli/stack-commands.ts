@@ -1,6 +1,7 @@
 // deploy and destroy: what is static of a job, brought up and taken down through its stack.
 import { UserError } from '../../core/errors.ts'
 import type { Invocation } from './invocation.ts'
+import { takeDownStack } from './job-stack.ts'
 import { openJob } from './open-job.ts'
 import { openPool } from './prepare-job.ts'
 
@@ -8,13 +9,14 @@ export async function deployCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
   await using job = await openJob(invocation)
   const stack = await job.openStack()
+  const spec = { ...job.stackSpec, manager: options.has('no-manager') ? 'here' : 'serverless' } as const
   if (options.has('dry-run')) {
-    const changes = await stack.preview(job.stackSpec)
+    const changes = await stack.preview(spec)
     for (const { action, resource } of changes) terminal.print(`would ${action} ${resource}`)
     if (changes.length === 0) terminal.print('Nothing would change.')
     return 0
   }
-  const { outputs } = await stack.up(job.stackSpec)
+  const { outputs } = await stack.up(spec)
   terminal.print(`Job '${job.jobId}' is deployed.`)
   for (const [purpose, address] of Object.entries(outputs)) terminal.print(`  ${purpose}: ${address}`)
   return 0
@@ -33,10 +35,7 @@ export async function destroyCommand(invocation: Invocation): Promise<number> {
       return 0
     }
   }
-  const pool = openPool(job)
-  const active = (await pool.list()).filter(vm => vm.state !== 'terminated')
-  await pool.terminate(active.map(vm => vm.id))
-  await (await job.openStack()).down(job.stackSpec)
+  await takeDownStack(job, { pool: openPool(job), keepResults: false })
   terminal.print(`Job '${job.jobId}' is destroyed. Its database is kept.`)
   return 0
 }
