@@ -6,7 +6,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { systemClock } from '../../core/clock.ts'
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Objects } from '../provider.ts'
@@ -20,10 +20,12 @@ const FIRST_PAUSE_MS = 200
 
 export class AwsObjects implements Objects {
   readonly #settings: ProviderSettings
+  readonly #clock: Clock
   #opened: S3Client | undefined
 
-  constructor(settings: ProviderSettings) {
+  constructor(settings: ProviderSettings, { clock = systemClock }: { readonly clock?: Clock } = {}) {
     this.#settings = settings
+    this.#clock = clock
   }
 
   async write(key: string, content: Uint8Array): Promise<string> {
@@ -79,7 +81,7 @@ export class AwsObjects implements Objects {
         if (breaks >= MAX_BREAKS) this.#fail(error, `reading ${url}, at byte ${offset}`, place)
       }
       if (breaks >= MAX_BREAKS) throw new UserError(`${url} ends at byte ${offset} again and again: try again later.`)
-      await systemClock.sleep(FIRST_PAUSE_MS * 2 ** breaks * (0.5 + Math.random()))
+      await this.#clock.sleep(FIRST_PAUSE_MS * 2 ** breaks * (0.5 + Math.random()))
     }
   }
 
