@@ -2,10 +2,11 @@
 import { UserError } from '../../core/errors.ts'
 import type { Notebook } from '../notebook.ts'
 import type { ProviderSettings } from '../open-provider.ts'
-import type { Catalog, Instance, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
+import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
 import { AwsInstance } from './instance.ts'
 import { AWS_LIMITS } from './limits.ts'
+import { CatalogOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from './on-first-use.ts'
 import { SqsQueue } from './queue.ts'
 import { SqsConnection } from './queue-connection.ts'
 
@@ -23,6 +24,7 @@ class AwsProvider implements Provider {
   readonly #settings: ProviderSettings
   /** One client and one book of leases, however many handles. */
   readonly #sqs: SqsConnection
+  readonly #parts: { close(): Promise<void> }[] = []
 
   constructor(settings: ProviderSettings) {
     this.#settings = settings
@@ -33,8 +35,8 @@ class AwsProvider implements Provider {
     return new SqsQueue(name, this.#sqs, leaseSeconds)
   }
 
-  openPool(): Pool {
-    throw notYet('a pool of VMs')
+  openPool(job: JobRef): Pool {
+    return this.#closing(new PoolOnFirstUse(this.#settings, job))
   }
 
   openInstance(): Instance {
@@ -42,11 +44,11 @@ class AwsProvider implements Provider {
   }
 
   openCatalog(): Catalog {
-    throw notYet('a catalog of VMs')
+    return this.#closing(new CatalogOnFirstUse(this.#settings))
   }
 
   openObjects(): Objects {
-    throw notYet('a store of objects')
+    return this.#closing(new ObjectsOnFirstUse(this.#settings))
   }
 
   openNotebook(): Notebook {
@@ -55,6 +57,12 @@ class AwsProvider implements Provider {
 
   async close(): Promise<void> {
     await this.#sqs.close()
+    for (const part of this.#parts.splice(0)) await part.close()
+  }
+
+  #closing<T extends { close(): Promise<void> }>(part: T): T {
+    this.#parts.push(part)
+    return part
   }
 }
 

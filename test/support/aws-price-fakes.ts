@@ -44,9 +44,11 @@ export interface PriceFakes {
   close(): Promise<void>
 }
 
-const PAGE = 2
-
-export async function startPriceFakes(region: string, sold: readonly SoldType[]): Promise<PriceFakes> {
+export async function startPriceFakes(
+  region: string,
+  sold: readonly SoldType[],
+  { pageSize = 2 }: { readonly pageSize?: number } = {},
+): Promise<PriceFakes> {
   let types = sold
   const refused = new Map<PriceSource, 'denied' | 'broken' | 'expired'>()
   const counts = new Map<PriceSource, number>()
@@ -69,7 +71,7 @@ export async function startPriceFakes(region: string, sold: readonly SoldType[])
     if (source === 'advisor') return answer(response, 200, 'application/json', advisorJson(region, types))
     if (source === 'GetProducts') return answer(response, 200, 'application/x-amz-json-1.1', products(JSON.parse(body)))
     const rows = EC2_ROWS[source](types)
-    const [page, next] = paged(rows, query.get('NextToken'))
+    const [page, next] = paged(rows, query.get('NextToken'), pageSize)
     const set = EC2_SETS[source]
     const token = next === undefined ? '' : `<nextToken>${next}</nextToken>`
     const xml = `<${source}Response><requestId>r</requestId><${set}>${page.join('')}</${set}>${token}</${source}Response>`
@@ -87,7 +89,7 @@ export async function startPriceFakes(region: string, sold: readonly SoldType[])
           (field === 'productFamily' ? product.productFamily : (product.attributes[field] ?? value)) === value,
       ),
     )
-    const [page, next] = paged(fitting, asked.NextToken)
+    const [page, next] = paged(fitting, asked.NextToken, pageSize)
     return JSON.stringify({
       FormatVersion: 'aws_v1',
       PriceList: page.map(product => JSON.stringify(product)),
@@ -236,9 +238,11 @@ function advisorJson(region: string, types: readonly SoldType[]): string {
 function paged<T>(
   rows: readonly T[],
   token: string | null | undefined,
+  pageSize: number,
 ): [rows: readonly T[], next: string | undefined] {
   const from = Number(token ?? 0)
-  return [rows.slice(from, from + PAGE), from + PAGE < rows.length ? String(from + PAGE) : undefined]
+  const next = from + pageSize
+  return [rows.slice(from, next), next < rows.length ? String(next) : undefined]
 }
 
 function refuse(response: ServerResponse, how: 'denied' | 'broken' | 'expired', list: boolean): void {

@@ -1,0 +1,112 @@
+// Parts of the provider whose SDK clients are loaded when they are first used: the client of EC2 alone takes 96 MB, which
+// agents, who need queues and nothing else, should not pay for.
+
+import type { VmId } from '../../core/ids.ts'
+import type { ProviderSettings } from '../open-provider.ts'
+import type {
+  Catalog,
+  Image,
+  JobRef,
+  LaunchPlan,
+  LaunchReport,
+  ListOptions,
+  Objects,
+  Offer,
+  OfferOptions,
+  Pool,
+  Region,
+  Vm,
+} from '../provider.ts'
+
+/** Made at most once; `close` closes it if it was. */
+class OnFirstUse<T extends { close(): void }> {
+  readonly #make: () => Promise<T>
+  #made: Promise<T> | undefined
+
+  constructor(make: () => Promise<T>) {
+    this.#make = make
+  }
+
+  made(): Promise<T> {
+    this.#made ??= this.#make()
+    return this.#made
+  }
+
+  async close(): Promise<void> {
+    const made = this.#made
+    this.#made = undefined
+    if (made !== undefined) (await made).close()
+  }
+}
+
+export class CatalogOnFirstUse implements Catalog {
+  readonly #catalog: OnFirstUse<Catalog & { close(): void }>
+
+  constructor(settings: ProviderSettings) {
+    this.#catalog = new OnFirstUse(async () => new (await import('./catalog.ts')).AwsCatalog(settings))
+  }
+
+  async offers(options: OfferOptions): Promise<readonly Offer[]> {
+    return (await this.#catalog.made()).offers(options)
+  }
+
+  async images(): Promise<readonly Image[]> {
+    return (await this.#catalog.made()).images()
+  }
+
+  async regions(): Promise<readonly Region[]> {
+    return (await this.#catalog.made()).regions()
+  }
+
+  close(): Promise<void> {
+    return this.#catalog.close()
+  }
+}
+
+export class ObjectsOnFirstUse implements Objects {
+  readonly #objects: OnFirstUse<Objects & { close(): void }>
+
+  constructor(settings: ProviderSettings) {
+    this.#objects = new OnFirstUse(async () => new (await import('./objects.ts')).AwsObjects(settings))
+  }
+
+  async write(key: string, content: Uint8Array): Promise<string> {
+    return (await this.#objects.made()).write(key, content)
+  }
+
+  async *read(url: string): AsyncGenerator<Uint8Array> {
+    yield* (await this.#objects.made()).read(url)
+  }
+
+  async remove(url: string): Promise<void> {
+    return (await this.#objects.made()).remove(url)
+  }
+
+  close(): Promise<void> {
+    return this.#objects.close()
+  }
+}
+
+export class PoolOnFirstUse implements Pool {
+  readonly #pool: OnFirstUse<Pool & { close(): void }>
+
+  constructor(settings: ProviderSettings, job: JobRef) {
+    this.#pool = new OnFirstUse(async () => new (await import('./pool.ts')).AwsPool(settings, job))
+  }
+
+  async launch(plan: LaunchPlan): Promise<LaunchReport> {
+    return (await this.#pool.made()).launch(plan)
+  }
+
+  async list(options?: ListOptions): Promise<readonly Vm[]> {
+    return (await this.#pool.made()).list(options)
+  }
+
+  async terminate(ids: readonly VmId[]): Promise<void> {
+    return (await this.#pool.made()).terminate(ids)
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close()
+  }
+}
