@@ -12,7 +12,19 @@ export interface Moto {
   setCapacity(vmsByPlace: Readonly<Record<string, number | string>>): Promise<void>
   /** Ends an instance as EC2 itself would; `transition` is its StateTransitionReason. */
   endInstance(end: InstanceEnd): Promise<void>
+  /** Refuses the next `times` requests whose body holds all the texts. */
+  fail(failure: RequestFailure): Promise<void>
   close(): Promise<void>
+}
+
+interface RequestFailure {
+  readonly holds: readonly string[]
+  readonly code: string
+  readonly message: string
+  /** Default 1. */
+  readonly times?: number
+  /** True: it is done all the same, only the answer is lost. */
+  readonly carriedOut?: boolean
 }
 
 interface InstanceEnd {
@@ -44,6 +56,7 @@ export async function startMoto(): Promise<Moto> {
     endpoint,
     setCapacity: vmsByPlace => steer(endpoint, 'capacity', vmsByPlace),
     endInstance: end => steer(endpoint, 'end', end),
+    fail: failure => steer(endpoint, 'fail', { times: 1, carriedOut: false, ...failure }),
     async close() {
       if (server.exitCode !== null || server.signalCode !== null) return
       const exit = once(server, 'exit')

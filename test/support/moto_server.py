@@ -1,9 +1,11 @@
 """Moto's EC2 with what real fleets do and moto's do not: ClientToken, several overrides, and capacity that ends.
 
 Prints its port. Tests steer it: POST /steer/capacity {"<type> <zone>": VMs that are left, or the error code of a refusal},
-POST /steer/end {"id", "code", "message", "transition"}.
+POST /steer/end {"id", "code", "message", "transition"}, POST /steer/fail {"holds": [texts of a request's body], "code",
+"message", "times", "carriedOut"}.
 """
 
+import io
 import json
 import os
 import threading
@@ -11,6 +13,7 @@ import threading
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import StateReason
 from moto.ec2.responses.fleets import Fleets
@@ -20,19 +23,24 @@ from werkzeug.serving import make_server
 one_at_a_time = threading.Lock()
 answers = {}
 capacity = {}
+failures = []
 refusals = []
 moto_create_fleet = Fleets.create_fleet
 
 
 def create_fleet(self):
     token = self._get_param("ClientToken")
+    asked = sorted(self.querystring.items())
     with one_at_a_time:
         if token is None or token not in answers:
             refusals.clear()
             answer = moto_create_fleet(self)
             answer.result["Errors"] = list(refusals)
-            answers[token] = answer.result
-        return ActionResult(answers[token])
+            answers[token] = (asked, answer.result)
+        before, result = answers[token]
+        if before != asked:
+            raise EC2ClientError("IdempotentParameterMismatch", "The request differs from that which had the same token.")
+        return ActionResult(result)
 
 
 def launch_spec_counts(fleet, wanted):
@@ -67,6 +75,8 @@ Fleet.get_launch_spec_counts = launch_spec_counts
 def steer(what, body):
     if what == "capacity":
         capacity.update(body)
+    elif what == "fail":
+        failures.append(body)
     elif what == "end":
         backend = get_backend("ec2")[DEFAULT_ACCOUNT_ID][body.get("region", "us-east-1")]
         instance = backend.get_instance(body["id"])
@@ -75,13 +85,32 @@ def steer(what, body):
         instance.state_reason = StateReason(body["message"], body["code"])
 
 
+def failure_of(body):
+    for failure in failures:
+        if failure["times"] > 0 and all(text in body for text in failure["holds"]):
+            failure["times"] -= 1
+            return failure
+    return None
+
+
 def application(environ, start_response):
     path = environ["PATH_INFO"]
-    if not path.startswith("/steer/"):
-        return moto_application(environ, start_response)
-    steer(path.removeprefix("/steer/"), json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
-    start_response("204 No Content", [])
-    return []
+    if path.startswith("/steer/"):
+        steer(path.removeprefix("/steer/"), json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
+        start_response("204 No Content", [])
+        return []
+    if failures and environ["REQUEST_METHOD"] == "POST":
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        failure = failure_of(body.decode())
+        if failure is not None:
+            if failure["carriedOut"]:
+                list(moto_application(environ, lambda *_: None))
+            status = "500 Internal Server Error" if failure["code"] == "InternalError" else "400 Bad Request"
+            start_response(status, [("content-type", "text/xml")])
+            error = f"<Error><Code>{failure['code']}</Code><Message>{failure['message']}</Message></Error>"
+            return [f"<Response><Errors>{error}</Errors><RequestID>steered</RequestID></Response>".encode()]
+    return moto_application(environ, start_response)
 
 
 moto_application = DomainDispatcherApplication(create_backend_app)
