@@ -1,0 +1,158 @@
+// Draws the bars of VMs, what happened to them, and the tasks inside, on a canvas. Knows nothing of pointers and keys.
+import type { SpanView } from '../api.ts'
+import { epochS } from './shown-range.ts'
+import type { TimeRange } from './source.ts'
+import { outcomeTone } from './status.ts'
+import { type ColorName, color } from './theme.ts'
+import type { VmBar } from './vm-lanes.ts'
+
+export interface Scene {
+  readonly bars: readonly VmBar[]
+  readonly range: TimeRange
+  readonly leftPx: number
+  readonly widthPx: number
+  readonly heightPx: number
+  readonly laneHeightPx: number
+  readonly scrollPx: number
+  readonly selectedId: string | undefined
+  readonly spansOf: (vmId: string) => readonly SpanView[] | undefined
+}
+
+const SMALLEST_BAR_PX = 1.5
+const GAP_SHARE = 0.18 // of a lane
+const TASK_MARGIN_PX = 2
+const LABEL_FROM_PX = 15 // lanes lower than this have no room for words
+
+export function paintTimeline(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { leftPx, widthPx, heightPx } = scene
+  context.clearRect(0, 0, leftPx + widthPx, heightPx)
+  context.save()
+  context.beginPath()
+  context.rect(leftPx, 0, widthPx, heightPx)
+  context.clip()
+  const palette = paletteOf()
+  for (const bar of scene.bars) {
+    const y = bar.lane * scene.laneHeightPx - scene.scrollPx
+    if (y + scene.laneHeightPx >= 0 && y <= heightPx) paintBar(context, scene, bar, y, palette)
+  }
+  context.restore()
+}
+
+/** Where an instant is, in pixels from the left. */
+export function xOf({ range, leftPx, widthPx }: Pick<Scene, 'range' | 'leftPx' | 'widthPx'>, atS: number): number {
+  return leftPx + ((atS - range.fromS) / (range.toS - range.fromS)) * widthPx
+}
+
+/** A VM that was taken away, rather than ended by the manager or by itself. */
+export function lostVm(endReason: string | undefined): boolean {
+  return endReason === 'preempted' || endReason === 'host failed'
+}
+
+type Palette = Readonly<Record<ColorName, string>>
+
+/** Asked once a picture: there may be thousands of bars. */
+function paletteOf(): Palette {
+  const names = [
+    'ink',
+    'muted',
+    'line',
+    'surface',
+    'sunken',
+    'accent',
+    'completed',
+    'running',
+    'waiting',
+    'retry',
+    'failed',
+    'boot',
+    'working',
+    'idle',
+  ] as const
+  return Object.fromEntries(names.map(name => [name, color(name)])) as Palette // all of its names
+}
+
+function paintBar(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, y: number, palette: Palette): void {
+  const { vm, fromS, toS } = bar
+  const gap = Math.max(1, scene.laneHeightPx * GAP_SHARE)
+  const height = scene.laneHeightPx - gap
+  const box = (beginS: number, endS: number, fillColor: string) => {
+    const left = Math.max(xOf(scene, beginS), scene.leftPx - 2)
+    const right = Math.min(xOf(scene, endS), scene.leftPx + scene.widthPx + 2)
+    context.fillStyle = fillColor
+    context.fillRect(left, y, Math.max(right - left, SMALLEST_BAR_PX), height)
+  }
+  const readyS = Math.min(epochS(vm.readyAt) ?? toS, toS)
+  const noticeS = epochS(vm.noticeAt)
+  const spans = scene.spansOf(vm.id)
+  box(fromS, readyS, palette.boot)
+  if (readyS < toS) box(readyS, toS, spans === undefined ? palette.working : palette.sunken)
+  if (spans !== undefined) paintTasks(context, scene, { spans, slots: vm.slots ?? 1, y, height }, palette)
+  if (noticeS !== undefined && noticeS <= toS) box(noticeS, toS, palette.retry)
+  if (lostVm(vm.endReason)) paintKill(context, xOf(scene, toS), y, height, palette.failed)
+  if (scene.laneHeightPx >= LABEL_FROM_PX) paintLabel(context, scene, bar, y + height / 2, palette)
+  if (vm.id === scene.selectedId) {
+    context.strokeStyle = palette.ink
+    context.lineWidth = 2
+    const left = xOf(scene, fromS)
+    context.strokeRect(left, y + 1, Math.max(xOf(scene, toS) - left, 3), Math.max(height - 2, 2))
+  }
+}
+
+interface Tasks {
+  readonly spans: readonly SpanView[]
+  readonly slots: number
+  readonly y: number
+  readonly height: number
+}
+
+/** One row a slot: a task takes the first that is free. */
+function paintTasks(context: CanvasRenderingContext2D, scene: Scene, tasks: Tasks, palette: Palette): void {
+  const rowCount = Math.max(1, Math.min(tasks.slots, Math.floor(tasks.height / 3)))
+  const rowHeight = (tasks.height - TASK_MARGIN_PX) / rowCount
+  const ends: number[] = []
+  for (const { startS, endS, outcome } of tasks.spans) {
+    const free = ends.findIndex(end => end <= startS + 1e-3)
+    const row = Math.min(free === -1 ? ends.length : free, rowCount - 1)
+    ends[row] = endS
+    const left = xOf(scene, startS)
+    const width = xOf(scene, endS) - left
+    context.fillStyle = palette[outcomeTone(outcome)]
+    const seam = width > 3 ? 0.75 : 0
+    context.fillRect(left, tasks.y + 1 + row * rowHeight, Math.max(width - seam, 0.75), Math.max(rowHeight - 0.5, 1))
+  }
+}
+
+/** A cross and a line: not by colour alone. */
+function paintKill(context: CanvasRenderingContext2D, x: number, y: number, height: number, fillColor: string): void {
+  context.fillStyle = fillColor
+  context.fillRect(x - 1, y, 2, height)
+  if (height < 5) return
+  const arm = Math.min(4.5, height / 2)
+  const middle = y + height / 2
+  context.strokeStyle = fillColor
+  context.lineWidth = 1.75
+  context.beginPath()
+  for (const direction of [1, -1]) {
+    context.moveTo(x - arm, middle - arm * direction)
+    context.lineTo(x + arm, middle + arm * direction)
+  }
+  context.stroke()
+}
+
+function paintLabel(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  bar: VmBar,
+  middle: number,
+  palette: Palette,
+): void {
+  if (scene.spansOf(bar.vm.id) !== undefined) return // tasks are drawn where it would stand
+  const left = Math.max(xOf(scene, Math.max(bar.fromS, epochS(bar.vm.readyAt) ?? bar.fromS)), scene.leftPx)
+  const room = Math.min(xOf(scene, bar.toS), scene.leftPx + scene.widthPx) - left - 12
+  context.font = '11px system-ui, sans-serif'
+  const text = `${bar.vm.id}  ${bar.vm.type ?? ''}`
+  if (context.measureText(text).width > room) return
+  context.fillStyle = palette.surface
+  context.textBaseline = 'middle'
+  context.fillText(text, left + 6, middle)
+}
