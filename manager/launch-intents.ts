@@ -9,6 +9,16 @@ export interface LaunchIntent {
   readonly paidSeconds?: number
 }
 
+/** A row of the table. */
+export interface StoredIntent {
+  readonly token: string
+  /** A `LaunchPlan` as JSON. */
+  readonly plan: string
+  readonly createdAt: string
+  readonly paidSeconds?: number | undefined
+  readonly writtenOffUsd?: number | undefined
+}
+
 export class LaunchIntents {
   readonly #sqlite: DatabaseSync
 
@@ -23,6 +33,25 @@ export class LaunchIntents {
       .prepare('INSERT INTO launch_intents (token, plan, created_at, paid_seconds) VALUES (?, ?, ?, ?)')
       .run(whole.token, JSON.stringify(whole), at.toISOString(), paidSeconds ?? null)
     return { plan: whole, ...(paidSeconds === undefined ? undefined : { paidSeconds }) }
+  }
+
+  /** All of them, to be remembered elsewhere. */
+  stored(): readonly StoredIntent[] {
+    const rows = this.#sqlite.prepare('SELECT * FROM launch_intents ORDER BY token').all()
+    return rows.map(row => ({
+      token: String(row.token),
+      plan: String(row.plan),
+      createdAt: String(row.created_at),
+      ...(typeof row.paid_seconds === 'number' ? { paidSeconds: row.paid_seconds } : undefined),
+      ...(typeof row.written_off === 'number' ? { writtenOffUsd: row.written_off } : undefined),
+    }))
+  }
+
+  restore(intents: readonly StoredIntent[]): void {
+    const insert = this.#sqlite.prepare('INSERT INTO launch_intents VALUES (?, ?, ?, ?, ?)')
+    for (const { token, plan, createdAt, paidSeconds, writtenOffUsd } of intents) {
+      insert.run(token, plan, createdAt, paidSeconds ?? null, writtenOffUsd ?? null)
+    }
   }
 
   /** The cloud has answered and the VMs are saved: from here on the listing tells. */

@@ -37,7 +37,7 @@ export class Launcher {
     const { intents, db, now } = this.#options
     if (db.unfinishedCount() === 0) return false
     const at = now()
-    if (at.getTime() >= this.#repeatAtMs) for (const intent of intents.unsettled(at)) await this.#ask(intent)
+    if (at.getTime() >= this.#repeatAtMs) for (const intent of intents.unsettled(at)) await this.ask(intent)
     return intents.unsettled(at).length > 0
   }
 
@@ -45,7 +45,7 @@ export class Launcher {
    * Intent first, launch second, VMs saved third, intent settled last. Killed after the first, the launch is repeated with
    * the same token; killed after the second or third, the repetition finds the VMs that are there.
    */
-  async launch({ vmCount, choices, paidSeconds }: Launch): Promise<void> {
+  intend({ vmCount, choices, paidSeconds }: Launch): LaunchIntent {
     const { intents, now } = this.#options
     const endBy =
       paidSeconds === undefined ? undefined : new Date(now().getTime() + (paidSeconds - endSeconds(paidSeconds)) * 1000)
@@ -60,7 +60,7 @@ export class Launcher {
         ...this.#scriptOf(choice, endBy),
       })),
     }
-    await this.#ask(intents.record(plan, now(), paidSeconds))
+    return intents.record(plan, now(), paidSeconds)
   }
 
   #scriptOf(choice: Choice, endBy: Date | undefined): { readonly startupScript?: string } {
@@ -68,7 +68,7 @@ export class Launcher {
     return startupScript === undefined ? {} : { startupScript }
   }
 
-  async #ask({ plan, paidSeconds }: LaunchIntent): Promise<void> {
+  async ask({ plan, paidSeconds }: LaunchIntent): Promise<void> {
     const { pool, db, intents, market, watch, log, warnOnce, slotsOf, now } = this.#options
     try {
       const { launched, failures } = await pool.launch(plan)

@@ -3,11 +3,12 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
-import type { Pool, Queue, Vm } from '../infra/provider.ts'
+import type { Pool, QueueAdmin, Vm } from '../infra/provider.ts'
 import type { AppliedBatch } from './applied-batch.ts'
 import { DecisionLog, readFirstDecisionAt } from './decisions.ts'
 import type { JobDb } from './job-db.ts'
 import type { VmRecord } from './job-db-vms.ts'
+import { FORGOTTEN_AFTER_MS, foreignVms, type KeeperMemory } from './keeper-memory.ts'
 import type { LaunchIntents } from './launch-intents.ts'
 import { microUsdOf } from './ledger.ts'
 import type { ManagerLease } from './manager-lease.ts'
@@ -22,7 +23,7 @@ import { VmWatch } from './vm-watch.ts'
 
 export interface PoolKeeperOptions {
   readonly pool: Pool
-  readonly taskQueue: Pick<Queue, 'admin'>
+  readonly taskQueue: { readonly admin: Pick<QueueAdmin, 'depth'> }
   readonly db: KeeperDb
   readonly intents: LaunchIntents
   readonly config: JobConfig
@@ -33,6 +34,14 @@ export interface PoolKeeperOptions {
   readonly log: KeeperLog
   /** Without one, nobody else may look after the job. */
   readonly lease?: Pick<ManagerLease, 'renew'>
+  /** Of the keeper that this one follows, where the DB does not hold all of the job. */
+  readonly memory?: KeeperMemory
+  /** Makes the DB and the memory durable where they are not: called before the cloud is asked to change anything. */
+  readonly persist?: () => Promise<void>
+  /** Whether one VM has to show that it can work before others are started. Default: in real clouds. */
+  readonly canary?: boolean
+  /** `unfinishedCount` is rough. */
+  readonly roughCount?: boolean
   readonly clock?: Clock
 }
 
@@ -53,16 +62,22 @@ export class PoolKeeper {
   #lastReason = ''
   readonly #warned = new Set<string>()
   #nobodyWorks = false
+  readonly #canary: boolean
   /** Ended before this job began. */
   #foreign: ReadonlySet<VmId> | undefined
 
   constructor(options: PoolKeeperOptions) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#watch = new VmWatch(this.#now())
-    const { config, db } = options
-    this.#market = new SpotMarket(config.pool.onDemandFallback)
-    for (const vm of db.vms()) if (vm.endReason === 'preempted') this.#market.preempted()
+    this.#canary = options.canary ?? options.config.provider !== 'local'
+    const { config, db, memory } = options
+    const vms = db.vms()
+    this.#watch = new VmWatch(
+      this.#now(),
+      memory === undefined ? { proven: vms.some(vm => vm.attemptCount > 0) } : { ...memory.watch, vms },
+    )
+    this.#market = new SpotMarket(config.pool.onDemandFallback, memory?.market)
+    if (memory === undefined) for (const vm of vms) if (vm.endReason === 'preempted') this.#market.preempted()
     this.#decisions = new DecisionLog(db.sqlite)
     this.#slotsOf = ({ vcpuCount }) => tasksPerVm(vcpuCount, config.tasks)
     this.#launcher = new Launcher({
@@ -98,6 +113,12 @@ export class PoolKeeper {
     this.#watch.hear(heardAt, stored)
   }
 
+  /** What the task queue shows where nobody hears the agents: whether tasks run, and whether some wait for a VM. */
+  seeQueue({ worked, waits }: { readonly worked: boolean; readonly waits: boolean }): void {
+    if (worked) this.#watch.sawWork()
+    this.#watch.workWaits = waits
+  }
+
   /** The event queue was read to its end: who said nothing until now is silent. */
   heardAll(): void {
     this.#watch.heardAll(this.#now())
@@ -109,6 +130,7 @@ export class PoolKeeper {
     const startedAt = this.#now()
     lease?.renew(startedAt)
     this.#watch.awake(startedAt)
+    if (this.#options.intents.unsettled(startedAt).length > 0) await this.#options.persist?.()
     const unanswered = await this.#launcher.repeatUnanswered()
     const vms = await this.#look()
     const idle = await this.#idleVms(vms)
@@ -121,15 +143,28 @@ export class PoolKeeper {
     for (const warning of decision.warnings) this.#warnOnce(warning)
     if (decision.reason !== this.#lastReason) log('DEBUG', `VMs: ${decision.reason}`)
     this.#lastReason = decision.reason
+    const intents = decision.actions.flatMap(action => (action.kind === 'launch' ? this.#launcher.intend(action) : []))
+    if (decision.actions.length > 0) await this.#options.persist?.()
     for (const action of decision.actions) {
       const aborted = await this.#act(action)
       if (aborted !== undefined) return aborted
     }
+    for (const intent of intents) await this.#launcher.ask(intent)
     return undefined
   }
 
+  /** For a keeper in another process, together with the DB. */
+  memory(): KeeperMemory {
+    return {
+      begunAt: this.#begunAt(),
+      earlierUsd: this.#options.memory?.earlierUsd ?? 0,
+      market: this.#market.memory(this.#now()),
+      watch: this.#watch.memory(),
+    }
+  }
+
   #view({ vms, idle, unanswered }: Pick<PoolView, 'vms' | 'idle'> & { readonly unanswered: boolean }): PoolView {
-    const { config, db, intents, choices } = this.#options
+    const { config, db, choices } = this.#options
     const now = this.#now()
     const records = db.vms()
     const history = historyOf(records, now)
@@ -141,10 +176,12 @@ export class PoolKeeper {
       idle,
       choices: unanswered ? [] : rankChoices(this.#market.usable(choices, now), config.tasks, history),
       signs: this.#watch.signs(),
-      spentUsd: spentUsd(records, now) + intents.writtenOffUsd(),
+      spentUsd: this.#spentUsd(records),
       ...poolTimesOf(config),
       ...(config.pool.maxTotalCostUsd === undefined ? undefined : { paidUntil: paidUntil(records) }),
       stillborn: this.#watch.stillborn(),
+      ...(this.#canary && !this.#watch.proven() ? { unproven: true } : undefined),
+      ...(this.#options.roughCount ? { roughCount: true } : undefined),
     }
   }
 
@@ -162,12 +199,18 @@ export class PoolKeeper {
   }
 
   spentUsd(): number {
-    const { db, intents } = this.#options
-    return spentUsd(db.vms(), this.#now()) + intents.writtenOffUsd()
+    return this.#spentUsd(this.#options.db.vms())
+  }
+
+  #spentUsd(records: readonly Vm[]): number {
+    const { intents, memory } = this.#options
+    const now = this.#now()
+    const microUsd = records.reduce((sum, vm) => sum + microUsdOf(vm, now), 0)
+    return microUsd / 1e6 + intents.writtenOffUsd() + (memory?.earlierUsd ?? 0)
   }
 
   async #look(): Promise<readonly Vm[] | undefined> {
-    const { pool, db, intents, log } = this.#options
+    const { pool, db, intents, log, memory } = this.#options
     let vms: readonly Vm[]
     try {
       vms = await pool.list()
@@ -175,7 +218,11 @@ export class PoolKeeper {
       log('ERROR', `The VMs could not be listed; trying again: ${messageOf(error)}`)
       return undefined
     }
-    this.#foreign ??= foreignVms(vms, db)
+    this.#foreign ??= foreignVms(vms, {
+      known: new Set(db.vms().map(vm => vm.id)),
+      begunAt: this.#begunAt(),
+      countedUntil: memory === undefined ? undefined : new Date(this.#clock.now() - FORGOTTEN_AFTER_MS),
+    })
     const foreign = this.#foreign
     vms = vms.filter(vm => !foreign.has(vm.id))
     this.#adopt(vms)
@@ -222,10 +269,13 @@ export class PoolKeeper {
           .catch(error => log('ERROR', `VMs could not be ended; trying again: ${messageOf(error)}`))
         this.#watch.forget(action.ids)
         return undefined
-      case 'launch':
-        await this.#launcher.launch(action)
+      case 'launch': // after all else
         return undefined
     }
+  }
+
+  #begunAt(): Date | undefined {
+    return this.#options.memory?.begunAt ?? readFirstDecisionAt(this.#options.db.sqlite)
   }
 
   #warnOnce(text: string): void {
@@ -240,25 +290,10 @@ export class PoolKeeper {
 
 const IDLE_LOOK_TASKS_PER_VM = 1000 // with more tasks left than this, VMs are not idle and the queue need not be asked
 
-function spentUsd(vms: readonly Vm[], now: Date): number {
-  return vms.reduce((sum, vm) => sum + microUsdOf(vm, now), 0) / 1e6
-}
-
 function paidUntil(vms: readonly VmRecord[]): ReadonlyMap<VmId, Date> {
   return new Map(
     vms.flatMap(({ id, launchedAt, paidSeconds }) =>
       paidSeconds === undefined ? [] : [[id, new Date(launchedAt.getTime() + paidSeconds * 1000)]],
     ),
   )
-}
-
-/** VMs of an earlier job of the same name are still listed for a while; their cost is not this job's. */
-function foreignVms(vms: readonly Vm[], db: KeeperDb): ReadonlySet<VmId> {
-  const ours = new Set(db.vms().map(vm => vm.id))
-  const begunAt = readFirstDecisionAt(db.sqlite)?.getTime() ?? Number.POSITIVE_INFINITY // nothing is launched before that
-  const foreign = vms.filter(({ id, state, launchedAt }) => {
-    const ended = state === 'terminated' || state === 'stopping'
-    return ended && !ours.has(id) && launchedAt.getTime() < begunAt
-  })
-  return new Set(foreign.map(vm => vm.id))
 }

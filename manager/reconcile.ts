@@ -2,7 +2,7 @@
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Vm } from '../infra/provider.ts'
-import { type Launch, planLaunch, spreadLaunch, sumOf } from './reconcile-launch.ts'
+import { type Launch, type LaunchDecision, planLaunch, spreadLaunch, sumOf } from './reconcile-launch.ts'
 import { findUnpaid, horizonUsd, type MoneyView, moneyIsOut, reservedUsd } from './reconcile-money.ts'
 import { findSilent, type SignsOfLife } from './reconcile-silence.ts'
 import { type Choice, tasksPerVm } from './select-offers.ts'
@@ -20,6 +20,10 @@ export interface PoolView extends MoneyView {
   readonly choices: readonly Choice[]
   readonly signs: SignsOfLife
   readonly stillborn: Stillborn
+  /** No VM of the job has shown yet that it can work, and one is to show it before others are paid for. Absent = it is not asked. */
+  readonly unproven?: boolean
+  /** The count of tasks is rough: 0 may mean that some are left. Absent = it is exact. */
+  readonly roughCount?: boolean
 }
 
 export type Action =
@@ -36,15 +40,20 @@ export interface Decision {
 }
 
 const MAX_STILLBORN = 3 // one may be an accident of its machine; three are the startup script's fault
+const OUT_OF_MONEY = 'the money for its lifetime is used up'
 
 export function reconcile(view: PoolView): Decision {
   if (view.vms === undefined) return idleDecision('the VMs could not be listed')
   const active = view.vms.filter(vm => vm.state === 'starting' || vm.state === 'running')
-  if (view.unfinishedCount === 0) return endAll(active, 'all tasks are done')
+  if (view.unfinishedCount === 0) {
+    if (view.roughCount !== true) return endAll(active, 'all tasks are done')
+    const reason = 'no task seems to be left; VMs without work end by themselves'
+    return { ...idleDecision(reason), actions: terminate(findUnpaid(active, view), OUT_OF_MONEY) }
+  }
 
   const broke = moneyIsOut(view, active, view.choices)
   if (broke !== undefined) return abort(active, broke)
-  if (view.stillborn.count >= MAX_STILLBORN) return abort(active, stillbornText(view))
+  if (view.stillborn.count >= (view.unproven ? 1 : MAX_STILLBORN)) return abort(active, stillbornText(view))
 
   const silence = findSilent(active, view.signs, view.config.watch)
   if (silence.kind === 'all') return abort(active, silence.because)
@@ -57,16 +66,17 @@ export function reconcile(view: PoolView): Decision {
 
   const keptIds = new Set(kept.map(vm => vm.id))
   const ending = view.vms.filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
-  const { launch, reason, warning } = planLaunch({
+  const plan = planLaunch({
     ...view,
     sums: sumOf(kept, view.config.tasks),
     // What is being ended is still billed for a while.
     reservedUsd: reservedUsd(kept, view) + horizonUsd(ending, view),
   })
+  const { launch, reason, warning } = view.unproven ? onlyFirst(plan, kept) : plan
   return {
     actions: [
       ...terminate(silence.ids, silence.because),
-      ...terminate([...unpaid], 'the money for its lifetime is used up'),
+      ...terminate([...unpaid], OUT_OF_MONEY),
       ...terminate([...superfluous], 'idle'),
       ...(launch === undefined ? [] : spreadLaunch(launch, view.config.tasks)),
     ],
@@ -90,11 +100,23 @@ function findSuperfluous(vms: readonly Vm[], { idle, unfinishedCount, config }: 
   return found
 }
 
+/** One VM until it has shown that it can work: a broken startup script then costs one VM, not a fleet. */
+function onlyFirst(plan: LaunchDecision, kept: readonly Vm[]): LaunchDecision {
+  if (plan.launch === undefined) return plan
+  if (kept.length > 0) return { reason: `the first VM, ${kept[0]?.id}, has yet to show that it can work` }
+  return {
+    launch: { ...plan.launch, vmCount: 1 },
+    reason: 'one VM, to show that it can work before others are started',
+  }
+}
+
 function stillbornText({ stillborn }: PoolView): string {
-  return (
-    `${stillborn.count} VMs in a row ended before they could work, the last one so: ` +
-    `${stillborn.endReason.trim().replace(/\.$/, '')}. Mend the task or the startup script (a VM's console log says more)`
-  )
+  const { count, vmId, endReason } = stillborn
+  const who =
+    count === 1
+      ? `VM ${vmId ?? ''} ended by itself before it could work: `
+      : `${count} VMs in a row ended before they could work, the last one${vmId === undefined ? '' : `, ${vmId},`} so: `
+  return `${who}${endReason.trim().replace(/\.$/, '')}. Mend the task or the startup script (a VM's console log says more)`
 }
 
 function terminate(ids: readonly VmId[], because: string): Action[] {

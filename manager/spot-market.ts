@@ -9,18 +9,38 @@ const MAX_PAUSE_SECONDS = 600 // capacity comes back within minutes more often t
 
 interface Setback {
   readonly failureCount: number
+  /** Milliseconds since 1970. */
   readonly until: number
+}
+
+/** What another market of the same job knew. */
+export interface MarketMemory {
+  readonly setbacks: Readonly<Record<string, Setback>>
+  readonly preemptionCount: number
+  readonly refusedSince?: number | undefined
 }
 
 export class SpotMarket {
   readonly #fallback: PoolLimits['onDemandFallback']
-  readonly #setbacks = new Map<string, Setback>()
-  #preemptionCount = 0
+  readonly #setbacks: Map<string, Setback>
+  #preemptionCount: number
   /** Since when spot launches have been failing. */
   #refusedSince: number | undefined
 
-  constructor(fallback: PoolLimits['onDemandFallback']) {
+  constructor(fallback: PoolLimits['onDemandFallback'], memory?: MarketMemory) {
     this.#fallback = fallback
+    this.#setbacks = new Map(Object.entries(memory?.setbacks ?? {}))
+    this.#preemptionCount = memory?.preemptionCount ?? 0
+    this.#refusedSince = memory?.refusedSince
+  }
+
+  memory(now: Date): MarketMemory {
+    const oldest = now.getTime() - MAX_PAUSE_SECONDS * 1000
+    return {
+      setbacks: Object.fromEntries([...this.#setbacks].filter(([, { until }]) => until > oldest)),
+      preemptionCount: this.#preemptionCount,
+      ...(this.#refusedSince === undefined ? undefined : { refusedSince: this.#refusedSince }),
+    }
   }
 
   preempted(): void {

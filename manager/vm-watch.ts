@@ -5,16 +5,29 @@ import type { Vm } from '../infra/provider.ts'
 import type { SignsOfLife } from './reconcile-silence.ts'
 
 const ASLEEP_MS = 120_000 // no tick for this long: the laptop slept, and silence meanwhile proves nothing
+/** A VM that is heard of over so long a time can work. Its first sign alone proves little: an agent may give it and fail. */
+const PROOF_MS = 30_000
+const INNOCENT_ENDS: readonly (string | undefined)[] = ['preempted', 'terminated'] // by the cloud, by somebody
 
 export interface Stillborn {
   readonly count: number
   /** Of the last one. */
   readonly endReason: string
+  readonly vmId?: VmId | undefined
+}
+
+/** What another watch of the same job knew. */
+export interface WatchMemory {
+  readonly stillborn: Stillborn
+  readonly proven: boolean
+  /** What was launched before says nothing about what is launched now. */
+  readonly since: Date
 }
 
 const NONE: Stillborn = { count: 0, endReason: '' }
 
 export class VmWatch {
+  readonly #firstHeardAt = new Map<VmId, Date>()
   readonly #heardAt = new Map<VmId, Date>()
   readonly #firstSeenAt = new Map<VmId, Date>()
   readonly #ended = new Set<VmId>()
@@ -23,13 +36,29 @@ export class VmWatch {
   #listeningSince: Date
   #knownUntil: Date
   #awakeAt: Date
+  /** A VM that ends while nothing waits for it may have ended for want of work. */
+  workWaits = true
   readonly #lastWords = new Map<VmId, string>()
-  #stillborn: Stillborn = NONE
+  readonly #since: Date | undefined
+  #stillborn: Stillborn
+  #proven: boolean
 
-  constructor(now: Date) {
-    this.#listeningSince = now
+  /** `vms` are those that are known already. */
+  constructor(now: Date, { proven = false, ...memory }: Partial<WatchMemory> & { readonly vms?: readonly Vm[] } = {}) {
+    this.#since = memory.since
+    this.#listeningSince = memory.since ?? now
     this.#knownUntil = now
     this.#awakeAt = now
+    this.#stillborn = memory.stillborn ?? NONE
+    this.#proven = proven
+    for (const vm of memory.vms ?? []) {
+      this.#firstSeenAt.set(vm.id, vm.launchedAt)
+      if (vm.state === 'terminated') this.#ended.add(vm.id)
+    }
+  }
+
+  memory(): WatchMemory {
+    return { stillborn: this.#stillborn, proven: this.#proven, since: this.#listeningSince }
   }
 
   awake(now: Date): void {
@@ -39,9 +68,20 @@ export class VmWatch {
 
   /** `stored` are the events as JSON. */
   hear(heardAt: ReadonlyMap<VmId, Date>, stored: readonly string[]): void {
-    for (const [id, at] of heardAt) this.#heardAt.set(id, at)
-    if (stored.some(json => json.includes('"task_id"'))) this.#stillborn = NONE // tasks run, so VMs can work
     for (const json of stored) if (json.includes('"fatal_exception"')) this.#hearLastWords(json)
+    for (const [id, at] of heardAt) {
+      this.#heardAt.set(id, at)
+      const firstAt = this.#firstHeardAt.get(id) ?? at
+      this.#firstHeardAt.set(id, firstAt)
+      if (at.getTime() - firstAt.getTime() >= PROOF_MS && !this.#lastWords.has(id)) this.#proven = true
+    }
+    if (stored.some(json => json.includes('"task_id"'))) this.sawWork()
+  }
+
+  /** Tasks run, so VMs can work. */
+  sawWork(): void {
+    this.#stillborn = NONE
+    this.#proven = true
   }
 
   #hearLastWords(json: string): void {
@@ -71,10 +111,12 @@ export class VmWatch {
       news.push(vm)
       const lastWords = this.#lastWords.get(vm.id)
       const couldWork = this.#heardAt.has(vm.id) && lastWords === undefined
-      if (couldWork || vm.endReason === 'preempted' || this.#forgotten.has(vm.id)) continue
+      if (couldWork || !this.workWaits || INNOCENT_ENDS.includes(vm.endReason) || this.#forgotten.has(vm.id)) continue
+      if (this.#since !== undefined && vm.launchedAt < this.#since) continue
       this.#stillborn = {
         count: this.#stillborn.count + 1,
         endReason: lastWords ?? vm.endReason ?? 'reason unknown',
+        vmId: vm.id,
       }
     }
     return news
@@ -92,5 +134,10 @@ export class VmWatch {
   /** VMs in a row that ended without having been able to work. */
   stillborn(): Stillborn {
     return this.#stillborn
+  }
+
+  /** Some VM of the job has shown that it can work. */
+  proven(): boolean {
+    return this.#proven
   }
 }

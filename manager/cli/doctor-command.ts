@@ -7,7 +7,7 @@ import { openJobDb } from '../job-db.ts'
 import { firstLaunch } from '../plan.ts'
 import { startupScriptFor } from '../startup-scripts.ts'
 import type { Invocation } from './invocation.ts'
-import { loadChoices } from './load-catalog.ts'
+import { loadJobChoices } from './load-catalog.ts'
 import { type OpenJob, openJob } from './open-job.ts'
 import { openPool } from './prepare-job.ts'
 
@@ -80,7 +80,7 @@ async function listVms(job: OpenJob): Promise<string> {
 }
 
 async function findOffer(job: OpenJob, invocation: Invocation): Promise<string> {
-  const choices = await loadChoices(job, invocation)
+  const choices = await loadJobChoices(job, invocation)
   const { launch, choice, reason } = firstLaunch(choices, job.config, undefined)
   const { instanceType, zone, priceUsdPerHour } = (launch?.choices[0] ?? choice).offer
   if (launch === undefined) throw new UserError(`${choices.length} offers fit, but ${reason}.`)
@@ -89,7 +89,7 @@ async function findOffer(job: OpenJob, invocation: Invocation): Promise<string> 
 
 async function findTask(job: OpenJob, invocation: Invocation): Promise<string> {
   const { config, jobId, queues } = job
-  const [choice] = await loadChoices(job, invocation)
+  const [choice] = await loadJobChoices(job, invocation)
   if (choice !== undefined) startupScriptFor(choice, { config, jobId, queueName: queues.tasks.name, extra: {} })
   const { task, folder, startupScript } = config.boot
   if (startupScript !== undefined) return 'VMs boot with a startup script of your own'

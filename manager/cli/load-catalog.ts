@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
 import type { Catalog, Offer } from '../../infra/provider.ts'
-import { type Choice, selectOffers } from '../select-offers.ts'
+import { loadChoices } from '../choices.ts'
+import type { Choice } from '../select-offers.ts'
 import type { Invocation } from './invocation.ts'
 import type { OpenJob } from './open-job.ts'
 
@@ -40,21 +41,15 @@ export async function loadOffers(
   return catalog.offers({ spot, ...(region && { region }), ...(bootDiskTypes && { bootDiskTypes }) })
 }
 
-/** What the job may use, best first; then, where the job allows it, what may stand in on demand for missing spot VMs. */
-export async function loadChoices(
+/** Those of the job's cloud, or of the file given with --catalog. */
+export function loadJobChoices(
   { config, provider }: OpenJob,
   { options }: Pick<Invocation, 'options'>,
 ): Promise<readonly Choice[]> {
-  const { region, pool, bootDisk } = config
-  if (region === undefined && provider.name !== 'local') {
-    throw new UserError(`Where? Set region under ${provider.name}: in the job file, or give --region.`)
-  }
-  const file = options.text('catalog')
   const catalog = provider.openCatalog()
-  const choose = async (spot: boolean) =>
-    selectOffers(await loadOffers(catalog, file, { region, spot, bootDiskTypes: bootDisk.types }), config, { spot })
-  const first = await choose(pool.spot)
-  return pool.spot && pool.onDemandFallback !== 'never' ? [...first, ...(await choose(false))] : first
+  return loadChoices(config, ({ region, spot, bootDiskTypes }) =>
+    loadOffers(catalog, options.text('catalog'), { region, spot, bootDiskTypes }),
+  )
 }
 
 export async function readCatalogFile(file: string): Promise<Offer[]> {

@@ -11,7 +11,7 @@ import { showDryRun } from './dry-run.ts'
 import { endJob, terminateVms } from './end-job.ts'
 import { EXIT_CODES, type Interrupt, type Interrupts, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
-import { loadChoices } from './load-catalog.ts'
+import { loadJobChoices } from './load-catalog.ts'
 import { LOCAL_ROOT_VARIABLE } from './local-root.ts'
 import { offerDump } from './offer-dump.ts'
 import { type OpenJob, openJob } from './open-job.ts'
@@ -23,7 +23,7 @@ export async function runCommand(invocation: Invocation): Promise<number> {
   if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
   await using job = await openJob(invocation)
   // Whatever can be refused is refused before anything is touched.
-  const choices = await loadChoices(job, invocation)
+  const choices = await loadJobChoices(job, invocation)
   const scriptOf = job.provider.name === 'local' ? scriptWriter(job) : undefined // on clouds the stack holds it
   const [best] = choices
   if (best !== undefined) scriptOf?.(best)
