@@ -2,6 +2,7 @@
 import type { JobConfig } from '../core/job-config.ts'
 import { poolTimesOf } from './pool-times.ts'
 import type { Choice } from './select-offers.ts'
+import { interruptionRisk } from './select-rank.ts'
 
 export interface ForecastInputs {
   readonly config: JobConfig
@@ -58,12 +59,16 @@ export function forecastJob(inputs: ForecastInputs): Forecast {
 
 function assumptionsOf({ config, choice, taskSeconds }: ForecastInputs): Assumptions {
   const local = config.provider === 'local'
-  const perHour = local ? (config.section.preemptions_per_hour ?? 0) : CLOUD_PREEMPTIONS_PER_VM_HOUR
+  const perHour = local ? (config.section.preemptions_per_hour ?? 0) : cloudPreemptionsPerVmHour(choice)
   return {
     bootSeconds: poolTimesOf(config).bootSeconds,
     preemptionsPerVmHour: choice.spot ? perHour : 0,
     durationCount: taskSeconds.length,
   }
+}
+
+function cloudPreemptionsPerVmHour({ offer }: Choice): number {
+  return Number((CLOUD_PREEMPTIONS_PER_VM_HOUR * interruptionRisk(offer)).toFixed(3))
 }
 
 interface Draw {

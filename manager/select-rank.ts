@@ -1,6 +1,6 @@
 // Orders choices by what a completed task is expected to cost: the price of its place, divided by the chance to keep it. Pure.
 import type { TaskRules } from '../core/job-config.ts'
-import type { Vm } from '../infra/provider.ts'
+import type { Offer, Vm } from '../infra/provider.ts'
 import type { Choice } from './select-offers.ts'
 
 /** One instance type in one zone, spot or not: what a cloud takes back or runs out of as one. */
@@ -43,17 +43,25 @@ const PRIOR_HOURS = 20
 const PRIOR_PREEMPTIONS = 1
 const LOST_HOURS = 0.1 // what a preemption wastes: the boot of the next VM and half of what was under way
 
+const USUAL_INTERRUPTION_SHARE = 0.075 // a month: the middle of the band that most types of AWS are in
+
+/** How often VMs of this offer are taken back, measured by what is usual; 1 where the cloud does not say. */
+export function interruptionRisk({ monthlyInterruptionShare: share }: Offer): number {
+  return share === undefined ? 1 : share / USUAL_INTERRUPTION_SHARE
+}
+
 /** The share of a VM's time there that is not lost to preemptions. */
-function survivalOf(place: Place, history: PlaceHistory): number {
-  if (!place.spot) return 1
-  const { vmHours, preemptionCount } = history.get(placeKey(place)) ?? { vmHours: 0, preemptionCount: 0 }
-  const preemptionsPerHour = (preemptionCount + PRIOR_PREEMPTIONS) / (vmHours + PRIOR_HOURS)
+function survivalOf(choice: Choice, history: PlaceHistory): number {
+  if (!choice.spot) return 1
+  const { vmHours, preemptionCount } = history.get(placeKey(placeOf(choice))) ?? { vmHours: 0, preemptionCount: 0 }
+  const expectedCount = PRIOR_PREEMPTIONS * interruptionRisk(choice.offer)
+  const preemptionsPerHour = (preemptionCount + expectedCount) / (vmHours + PRIOR_HOURS)
   return 1 / (1 + preemptionsPerHour * LOST_HOURS)
 }
 
 /** Best first; all spot before all on demand. Equals stay in their order. */
 export function rankChoices(choices: readonly Choice[], tasks: TaskRules, history: PlaceHistory): Choice[] {
-  const ranked = choices.map(choice => ({ ...choice, survival: survivalOf(placeOf(choice), history) }))
+  const ranked = choices.map(choice => ({ ...choice, survival: survivalOf(choice, history) }))
   const cost = (choice: Choice) => Math.round(expectedUsdPerCpuHour(choice, tasks) * 1e4) // less is no reason for smaller VMs
   return ranked.sort((a, b) => Number(b.spot) - Number(a.spot) || cost(a) - cost(b))
 }

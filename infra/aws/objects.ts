@@ -13,8 +13,10 @@ import type { Objects } from '../provider.ts'
 import { isWebUrl, readWeb } from '../web-file.ts'
 import { awsClientConfig } from './connection.ts'
 import { awsErrorCode, awsFailure } from './failure.ts'
+import { awsRegionIfKnown } from './region.ts'
 
 const PREFIX = 'cloud-tasks/' // of all that we write: a lifecycle rule or a policy can name it
+const ANY_REGION = 'us-east-1' // each says where a bucket is, and the client follows: a task file needs no region
 const MAX_BREAKS = 5 // of the connection, in a row, without a byte in between
 const FIRST_PAUSE_MS = 200
 
@@ -106,7 +108,8 @@ export class AwsObjects implements Objects {
 
   #client(): S3Client {
     if (this.#opened !== undefined) return this.#opened
-    const config = awsClientConfig(this.#settings, 'S3')
+    const region = awsRegionIfKnown(this.#settings) ?? ANY_REGION
+    const config = awsClientConfig(this.#settings, 'S3', { region })
     this.#opened = new S3Client({
       ...config,
       forcePathStyle: config.endpoint !== undefined, // names below a private address rarely resolve

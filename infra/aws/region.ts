@@ -7,13 +7,18 @@ import type { ProviderSettings } from '../open-provider.ts'
 
 /** Throws a UserError where nobody says. */
 export function awsRegion(settings: ProviderSettings): string {
+  const region = awsRegionIfKnown(settings)
+  if (region !== undefined) return region
+  throw new UserError(
+    'The AWS region is not known: set "region" in the aws section of the job file, --region, or AWS_REGION.',
+  )
+}
+
+/** Throws a UserError where it cannot be the name of one. */
+export function awsRegionIfKnown(settings: ProviderSettings): string | undefined {
   const { env } = settings
   const region = settings.region || env.AWS_REGION || env.AWS_DEFAULT_REGION || profileRegion(env)
-  if (!region) {
-    throw new UserError(
-      'The AWS region is not known: set "region" in the aws section of the job file, --region, or AWS_REGION.',
-    )
-  }
+  if (!region) return undefined
   if (!/^[a-z0-9-]+$/.test(region)) {
     throw new UserError(`"${region}" is not the name of an AWS region. Give one such as us-east-1.`)
   }

@@ -28,6 +28,22 @@ describe('places', () => {
     assert.deepEqual(zones(taken), ['calm', 'shaky'])
   })
 
+  it('are ranked by how often the cloud says it takes VMs back, until the job has seen for itself', () => {
+    const zones = (usd: number, vms: Parameters<typeof historyOf>[0] = []) => {
+      const risky = choice({ zone: 'risky', priceUsdPerHour: usd, monthlyInterruptionShare: 0.25 })
+      const safe = choice({ zone: 'safe', priceUsdPerHour: 0.1, monthlyInterruptionShare: 0.025 })
+      return rankChoices(
+        [risky, safe, choice({ zone: 'silent', priceUsdPerHour: 0.1 })],
+        tasks,
+        historyOf(vms, NOW),
+      ).map(({ offer }) => offer.zone)
+    }
+    assert.deepEqual(zones(0.1), ['safe', 'silent', 'risky'])
+    assert.deepEqual(zones(0.098), ['risky', 'safe', 'silent'])
+    const quiet = vm({ zone: 'risky', launchedAt: new Date(0) })
+    assert.deepEqual(zones(0.1, [quiet, quiet, quiet, quiet, quiet]), ['risky', 'safe', 'silent'])
+  })
+
   it('on demand come after all spot ones', () => {
     const fixed = choice({ zone: 'on-demand', priceUsdPerHour: 0.01 }, { spot: false })
     assert.deepEqual(
@@ -84,7 +100,11 @@ describe('the lifetime that a VM is paid for', () => {
 })
 
 describe('a launch intent', () => {
-  const plan = { vmCount: 2, spot: true, choices: [{ offer: choice().offer, startupScript: '', bootDiskGib: 10, tasksPerVm: 1 }] }
+  const plan = {
+    vmCount: 2,
+    spot: true,
+    choices: [{ offer: choice().offer, startupScript: '', bootDiskGib: 10, tasksPerVm: 1 }],
+  }
   const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000)
   const open = () => new LaunchIntents(openJobDb(':memory:', { mode: 'create' }).sqlite)
 

@@ -228,9 +228,9 @@ describe('cloud-tasks plan', () => {
   })
 
   it('names what is missing for a task file in another cloud', async () => {
-    const url = 's3://bucket/tasks.json'
+    const url = 'az://container/tasks.json'
     const { exitCode, stderr } = await folder.run('plan', '--config', 'job.yml', '--task-file', url)
     assert.equal(exitCode, 1)
-    assert.match(stderr, /Task file s3:\/\/bucket\/tasks\.json is read through the provider aws: /)
+    assert.match(stderr, /Task file az:\/\/container\/tasks\.json is read through the provider azure: /)
   })
 })

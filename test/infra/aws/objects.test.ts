@@ -43,6 +43,14 @@ describe('objects in S3', { timeout: 60_000 }, () => {
     assert.equal(String(await bytesOf(open().read(url))), '{}')
   })
 
+  it('reads without a region: S3 tells where a bucket is', async () => {
+    const url = await open({ bucket: BUCKET }).write('anywhere', Buffer.from('here'))
+    const env = { AWS_ENDPOINT_URL_S3: endpoint, AWS_CONFIG_FILE: '/nonexistent' }
+    const objects = new AwsObjects({ accessKey: 'key', secretKey: 'secret', env })
+    opened.push(objects)
+    assert.equal(String(await bytesOf(objects.read(url))), 'here')
+  })
+
   it('says which key to set when there is no bucket to write to', async () => {
     await assert.rejects(open().write('a', Buffer.from('x')), {
       name: 'UserError',
