@@ -4,6 +4,7 @@ import { EC2Client } from '@aws-sdk/client-ec2'
 import { PricingClient } from '@aws-sdk/client-pricing'
 import type { z } from 'zod'
 import { type Clock, systemClock } from '../../core/clock.ts'
+import { UserError } from '../../core/errors.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import { adviceSchema, advisorUrl, loadAdvice, type SpotAdvice } from './advisor.ts'
 import { loadTypes, loadZones, type TypeFacts, typesSchema, type ZoneOfferings, zonesSchema } from './catalog-types.ts'
@@ -40,7 +41,7 @@ interface CatalogSourcesOptions {
   readonly clock?: Clock | undefined
 }
 
-interface Source<T> {
+interface Source<T extends object> {
   readonly name: string
   /** In a sentence. */
   readonly what: string
@@ -71,7 +72,7 @@ export class CatalogSources {
     const pricing = new PricingClient({ ...pricingConfig, maxAttempts: PRICING_ATTEMPTS })
     const [ec2Address, listAddress] = [awsEndpoint(settings, 'EC2') ?? '', awsEndpoint(settings, 'PRICING') ?? '']
     const advisor = advisorUrl(settings.env)
-    const ask = <T>(source: Source<T>) => shared(() => this.#ask(source), clock)
+    const ask = <T extends object>(source: Source<T>) => shared(() => this.#ask(source), clock)
     this.#options = options
     this.#ec2 = ec2
     this.#pricing = pricing
@@ -118,11 +119,25 @@ export class CatalogSources {
     this.#pricing.destroy()
   }
 
-  async #ask<T>({ name, what, schema, from, load, freshSeconds, usableSeconds }: Source<T>): Promise<Answer<T>> {
+  async #ask<T extends object>({
+    name,
+    what,
+    schema,
+    from,
+    load,
+    freshSeconds,
+    usableSeconds,
+  }: Source<T>): Promise<Answer<T>> {
     const { cache, region, warn } = this.#options
+    const loadSome = async () => {
+      const value = await load()
+      // Such as prices in another currency than USD. Not kept: it may be a fault of the moment.
+      if (Object.keys(value).length === 0) throw new UserError(`AWS names no ${what} for ${region}.`)
+      return value
+    }
     const kept = { key: [name, region, ...(await from())] as const, schema }
     try {
-      return { kind: 'had', value: (await cache.load({ ...kept, freshSeconds, load })).value }
+      return { kind: 'had', value: (await cache.load({ ...kept, freshSeconds, load: loadSome })).value }
     } catch (cause) {
       const error = awsFailure(cause, { doing: `reading ${what}`, region })
       const old = await cache.kept({ ...kept, usableSeconds })

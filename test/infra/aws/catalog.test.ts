@@ -296,6 +296,14 @@ describe('AWS catalog', { timeout: 60_000 }, () => {
     })
   })
 
+  it('keeps no empty answer: what is sold later is offered', async () => {
+    fakes.sell([])
+    await assert.rejects(offersOf(true), { name: 'UserError', message: /AWS names no .* for eu-central-1\./ })
+    assert.deepEqual(warnings, [])
+    fakes.sell(SOLD)
+    assert.equal((await offersOf(true)).length, 6)
+  })
+
   it('says in one sentence what is wrong when nothing can be had', async () => {
     for (const source of SOURCES) fakes.refuse(source)
     for (const spot of [true, false]) {
