@@ -18,7 +18,7 @@ process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
 // V8 would let short-lived objects fill 200 MB before it looks at them, and takes this limit only on its command line. Worth
 // a second start only for the commands that move millions of tasks.
 const YOUNG = '--max-semi-space-size'
-const MOVES_TASKS = /^(run|load[-_]queue|monitor[-_]event[-_]queue)$/
+const MOVES_TASKS = /^(run|load[-_]queue|monitor[-_]event[-_]queue|dashboard)$/
 const helps = process.argv.some(word => word === '--help' || word === '-h')
 if (process.execve !== undefined && MOVES_TASKS.test(process.argv[2] ?? '') && !helps) {
   if (!process.execArgv.some(flag => flag.startsWith(YOUNG))) {

@@ -60,6 +60,12 @@ export function refuseIfHeld(sqlite: DatabaseSync, now: Date = new Date()): void
   )
 }
 
+/** A manager looks after the job now, as far as can be told from here. */
+export function isManaged(sqlite: DatabaseSync, now: Date = new Date()): boolean {
+  const row = hasTable(sqlite, 'manager_lease') ? readLease(sqlite) : undefined
+  return row !== undefined && isHeld(row, now)
+}
+
 interface LeaseRow {
   readonly holder: string
   readonly host: string

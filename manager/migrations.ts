@@ -2,7 +2,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 
 /** Index + 1 = the `user_version` that a step leads to. Each runs in one transaction together with setting it. */
-export const MIGRATIONS: readonly ((sqlite: DatabaseSync) => void)[] = [shareTablesWithPython, accountForMoney]
+export const MIGRATIONS: readonly ((sqlite: DatabaseSync) => void)[] = [
+  shareTablesWithPython,
+  accountForMoney,
+  watchAndControl,
+]
+
+function watchAndControl(sqlite: DatabaseSync): void {
+  sqlite.exec(WATCH_AND_CONTROL_TABLES)
+}
 
 function accountForMoney(sqlite: DatabaseSync): void {
   sqlite.exec(MONEY_TABLES)
@@ -47,6 +55,28 @@ const MONEY_TABLES = `
     pid INTEGER NOT NULL,
     process_start TEXT NOT NULL,
     expires_at TEXT NOT NULL
+  );
+`
+
+const WATCH_AND_CONTROL_TABLES = `
+  CREATE TABLE samples (               -- the course of what nothing else remembers; thinned, see samples.ts
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TIMESTAMP NOT NULL,
+    ready INTEGER,                     -- messages in the task queue; NULL = not known
+    leased INTEGER,
+    delayed INTEGER,
+    vms INTEGER,                       -- NULL where VMs are looked after elsewhere
+    slots INTEGER,
+    usd_per_hour REAL
+  );
+  CREATE TABLE controls (              -- what people ask of the manager while it runs, see controls.ts
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TIMESTAMP NOT NULL,
+    action TEXT NOT NULL,              -- pause, resume, stop, requeue, limits
+    max_instances INTEGER,
+    max_total_cost REAL,
+    done_at TIMESTAMP,                 -- when it had taken effect or could not; NULL = not yet
+    error TEXT                         -- why it could not
   );
 `
 

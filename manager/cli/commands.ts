@@ -37,6 +37,21 @@ const LISTING = [
   JSON_OUTPUT,
 ] as const satisfies readonly OptionSpec[]
 
+const ALLOW_CONTROL: OptionSpec = {
+  flag: 'allow-control',
+  type: 'flag',
+  added: true,
+  doc: 'let the page pause, resume, stop, requeue and change limits, with the token in its address',
+}
+const DASHBOARD: OptionGroup = {
+  title: 'Dashboard',
+  options: [
+    { flag: 'dashboard', type: 'flag', added: true, doc: 'show a web page meanwhile; its address is printed' },
+    { flag: 'dashboard-port', type: 'int', added: true, doc: 'its port on 127.0.0.1 (default one that is free)' },
+    ALLOW_CONTROL,
+  ],
+}
+
 export const COMMANDS: readonly Command[] = [
   {
     name: 'run',
@@ -49,6 +64,7 @@ export const COMMANDS: readonly Command[] = [
         CATALOG,
         JSON_OUTPUT,
       ),
+      DASHBOARD,
       LOADING,
       ...JOB,
       GROUPS.POOL,
@@ -95,6 +111,7 @@ export const COMMANDS: readonly Command[] = [
         { flag: 'no-auto-complete', type: 'flag', doc: 'go on when every task is done' },
         JSON_OUTPUT,
       ),
+      DASHBOARD,
       ...JOB,
     ],
     load: async () => (await import('./monitor-command.ts')).monitorCommand,
@@ -116,6 +133,19 @@ export const COMMANDS: readonly Command[] = [
     summary: 'show the report of a job from its database, at any time',
     groups: [own(DB_FILE, JSON_OUTPUT), GROUPS.JOB],
     load: async () => (await import('./report-command.ts')).reportCommand,
+  },
+  {
+    name: 'dashboard',
+    summary: 'show a web page about a job from its database, live while it runs and at any time after',
+    groups: [
+      own(
+        { flag: 'port', type: 'int', added: true, doc: 'port on 127.0.0.1 (default one that is free)' },
+        ALLOW_CONTROL,
+        DB_FILE,
+      ),
+      GROUPS.JOB,
+    ],
+    load: async () => (await import('./dashboard-command.ts')).dashboardCommand,
   },
   {
     name: 'why',

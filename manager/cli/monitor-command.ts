@@ -3,6 +3,7 @@ import { collectEvents } from '../collector.ts'
 import { totalCount } from '../job-db-status.ts'
 import { observeVms } from '../observe-vms.ts'
 import { buildReport, renderReport } from '../report.ts'
+import { openDashboardBeside } from './dashboard-command.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
@@ -20,6 +21,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
   const outputFile = options.text('output-file')
   const quiet = options.has('json') || options.has('quiet') || options.has('print-events')
   try {
+    await using _dashboard = await openDashboardBeside(db.file, invocation)
     if (!quiet) {
       terminal.print(`Monitoring event queue '${job.queues.events.name}'`)
       terminal.print(`Database: ${db.file} (${totalCount(db.counts()).toLocaleString('en-US')} tasks)`)

@@ -7,6 +7,7 @@ import { buildReport, renderReport } from '../report.ts'
 import { type RunEnd, runJob } from '../run.ts'
 import type { Choice } from '../select-offers.ts'
 import { startupScriptFor } from '../startup-scripts.ts'
+import { openDashboardBeside } from './dashboard-command.ts'
 import { showDryRun } from './dry-run.ts'
 import { endJob, terminateVms } from './end-job.ts'
 import { EXIT_CODES, type Interrupt, type Interrupts, watchInterrupts } from './interrupts.ts'
@@ -38,6 +39,7 @@ export async function runCommand(invocation: Invocation): Promise<number> {
   }
   if (prepared === undefined) return 0
   try {
+    await using _dashboard = await openDashboardBeside(prepared.db.file, invocation)
     return await runPrepared(job, prepared, { choices, scriptOf, interrupts, invocation })
   } finally {
     prepared.db.close()

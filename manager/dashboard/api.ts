@@ -80,7 +80,7 @@ export interface SeriesView {
   readonly t: readonly number[]
   readonly bucketSeconds: number
   readonly completedPerSecond: readonly number[]
-  /** Attempts that ended in anything but a result. */
+  /** Attempts that failed; those that were interrupted are in neither. */
   readonly failedPerSecond: readonly number[]
   /** Messages in the queue that nobody holds; null where no sample was taken. */
   readonly waiting: readonly (number | null)[]
@@ -107,6 +107,8 @@ export interface TasksView {
   readonly next?: string
   /** False while the server still reads: there may be more. */
   readonly complete: boolean
+  /** A sentence, where the search could not do all that was asked. */
+  readonly note?: string
 }
 
 export interface TaskRow {
@@ -124,7 +126,7 @@ export interface TaskRow {
   readonly result?: string
 }
 
-/** GET /api/tasks/<id, percent-encoded>. Texts over 100,000 characters are cut, and end in "…". */
+/** GET /api/task?id=<id, percent-encoded>, which takes every id, or /api/tasks/<id> for all but `.` and `..`. Texts over 100,000 characters are cut, and end in "…". */
 export interface TaskDetail {
   readonly taskId: string
   readonly status: TaskStatus

@@ -1,0 +1,130 @@
+// Follows one database file through its life: reads it into an index, begins anew when another job takes its place, and keeps
+// what is dear to compute for a moment.
+import { statSync } from 'node:fs'
+import { systemClock } from '../../core/clock.ts'
+import type { JobView, SeriesView, VmRow } from './api.ts'
+import { type Forecast, foretell } from './eta-view.ts'
+import { IndexFiller } from './index-filler.ts'
+import { JobIndex } from './job-index.ts'
+import { buildJobView, type EffectiveLimits, readEffectiveLimits } from './job-view.ts'
+import { buildSeries, type SeriesRange } from './series.ts'
+import { readVmRows } from './vm-rows.ts'
+import { WatchedDb } from './watched-db.ts'
+
+export interface JobFollowerOptions {
+  readonly file: string
+  /** The page may ask the manager for something. */
+  readonly control: boolean
+  /** Part of the time that may be spent on reading. */
+  readonly load: number
+}
+
+const FORECAST_MS = 5000
+const VMS_MS = 1000
+
+export class JobFollower {
+  readonly watched: WatchedDb
+  readonly #control: boolean
+  readonly #load: number
+  #index = new JobIndex()
+  #filler: IndexFiller
+  /** Raised when another database has taken the place of the first. */
+  generation = 0
+  #vms: Kept<readonly VmRow[]> | undefined
+  #forecast: Kept<{ readonly forecast: Forecast | undefined; readonly limits: EffectiveLimits }> | undefined
+
+  /** Throws a UserError if there is no job in the file. */
+  constructor({ file, control, load }: JobFollowerOptions) {
+    this.watched = new WatchedDb(file)
+    this.#control = control
+    this.#load = load
+    this.#filler = this.#newFiller()
+  }
+
+  get index(): JobIndex {
+    return this.#index
+  }
+
+  /** Reads until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#filler.run(signal)
+      if (signal.aborted) return
+      this.#index = new JobIndex()
+      this.#filler = this.#newFiller()
+      this.#vms = undefined
+      this.#forecast = undefined
+      this.generation++
+    }
+  }
+
+  job(now = new Date()): JobView {
+    const { forecast, limits } = this.#outlook(now)
+    return buildJobView({
+      watched: this.watched,
+      index: this.#index,
+      control: this.#control,
+      forecast,
+      limits,
+      dbChangedAt: changedAt(this.watched.file),
+      now,
+    })
+  }
+
+  vms(): readonly VmRow[] {
+    this.#vms = kept(this.#vms, VMS_MS, () => readVmRows(this.watched, this.#index))
+    return this.#vms.value
+  }
+
+  series(range: SeriesRange, job: JobView = this.job()): SeriesView {
+    const finishedMs = job.finishedAt === undefined ? undefined : Date.parse(job.finishedAt)
+    const parts = { watched: this.watched, index: this.#index, vms: this.vms(), nowMs: systemClock.now(), finishedMs }
+    return buildSeries(parts, range)
+  }
+
+  close(): void {
+    this.watched.close()
+  }
+
+  #newFiller(): IndexFiller {
+    return new IndexFiller({ watched: this.watched, index: this.#index, load: this.#load })
+  }
+
+  /** Walks through all that is known, so it is not done each second. */
+  #outlook(now: Date): { readonly forecast: Forecast | undefined; readonly limits: EffectiveLimits } {
+    this.#forecast = kept(this.#forecast, FORECAST_MS, () => {
+      const limits = readEffectiveLimits(this.watched)
+      const job = buildJobView({ ...this.#bare(limits), now })
+      if (job.doneCount === job.total || !this.#index.complete) return { forecast: undefined, limits }
+      const { index } = this
+      const { spentUsd, capUsd } = job.cost
+      const parts = { index, vms: this.vms(), total: job.total, spentUsd, capUsd, nowMs: now.getTime() }
+      return { forecast: foretell(parts), limits }
+    })
+    return this.#forecast.value
+  }
+
+  #bare(limits: EffectiveLimits) {
+    const { watched, index } = this
+    return { watched, index, control: this.#control, forecast: undefined, limits, dbChangedAt: undefined }
+  }
+}
+
+interface Kept<Value> {
+  readonly value: Value
+  readonly untilMs: number
+}
+
+/** What takes long to compute is kept for longer. */
+function kept<Value>(old: Kept<Value> | undefined, forMs: number, compute: () => Value): Kept<Value> {
+  const startedMs = performance.now()
+  if (old !== undefined && startedMs < old.untilMs) return old
+  const value = compute()
+  const endedMs = performance.now()
+  return { value, untilMs: endedMs + Math.max(forMs, 20 * (endedMs - startedMs)) }
+}
+
+function changedAt(file: string): string | undefined {
+  const times = [file, `${file}-wal`].flatMap(path => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? [])
+  return times.length === 0 ? undefined : new Date(Math.max(...times)).toISOString()
+}
