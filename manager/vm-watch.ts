@@ -7,7 +7,8 @@ import type { SignsOfLife } from './reconcile-silence.ts'
 const ASLEEP_MS = 120_000 // no tick for this long: the laptop slept, and silence meanwhile proves nothing
 /** A VM that is heard of over so long a time can work. Its first sign alone proves little: an agent may give it and fail. */
 const PROOF_MS = 30_000
-const INNOCENT_ENDS: readonly (string | undefined)[] = ['preempted', 'terminated'] // by the cloud, by somebody
+/** By the cloud, or by somebody. */
+const INNOCENT_ENDS: readonly (string | undefined)[] = ['preempted', 'terminated', 'no capacity', 'retired by AWS']
 
 export interface Stillborn {
   readonly count: number

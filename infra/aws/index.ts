@@ -6,7 +6,7 @@ import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOp
 import type { Stack } from '../stack.ts'
 import { AwsInstance } from './instance.ts'
 import { AWS_LIMITS } from './limits.ts'
-import { CatalogOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from './on-first-use.ts'
+import { CatalogOnFirstUse, NotebookOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from './on-first-use.ts'
 import { SqsQueue } from './queue.ts'
 import { SqsConnection } from './queue-connection.ts'
 
@@ -51,8 +51,8 @@ class AwsProvider implements Provider {
     return this.#closing(new ObjectsOnFirstUse(this.#settings))
   }
 
-  openNotebook(): Notebook {
-    throw notYet('a notebook')
+  openNotebook(job: JobRef): Notebook {
+    return this.#closing(new NotebookOnFirstUse(this.#settings, job))
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@
 // agents, who need queues and nothing else, should not pay for.
 
 import type { VmId } from '../../core/ids.ts'
+import type { Note, Notebook } from '../notebook.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type {
   Catalog,
@@ -60,6 +61,26 @@ export class CatalogOnFirstUse implements Catalog {
 
   close(): Promise<void> {
     return this.#catalog.close()
+  }
+}
+
+export class NotebookOnFirstUse implements Notebook {
+  readonly #notebook: OnFirstUse<Notebook & { close(): void }>
+
+  constructor(settings: ProviderSettings, job: JobRef) {
+    this.#notebook = new OnFirstUse(async () => new (await import('./notebook.ts')).AwsNotebook(settings, job))
+  }
+
+  async read(): Promise<Note | undefined> {
+    return (await this.#notebook.made()).read()
+  }
+
+  async write(text: string, version: string | undefined): Promise<boolean> {
+    return (await this.#notebook.made()).write(text, version)
+  }
+
+  close(): Promise<void> {
+    return this.#notebook.close()
   }
 }
 
