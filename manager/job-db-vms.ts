@@ -33,7 +33,8 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, opt
       slots, paid_seconds)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT DO UPDATE SET state = ?2, instance_type = ?3, zone = ?4, spot = ?5, vcpus = ?6,
-      price_per_hour = coalesce(?7, price_per_hour), launched_at = ?8, ended_at = ?9,
+      price_per_hour = coalesce(?7, price_per_hour), launched_at = ?8,
+      ended_at = CASE WHEN ?13 THEN coalesce(ended_at, ?9) ELSE ?9 END,
       end_reason = coalesce(?10, end_reason), slots = coalesce(slots, ?11), paid_seconds = coalesce(paid_seconds, ?12)`)
   for (const vm of vms) {
     const endedAt = vm.endedAt ?? (vm.state === 'terminated' ? now : undefined)
@@ -50,6 +51,7 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, opt
       vm.endReason ?? null,
       slotsOf?.(vm) ?? null,
       paidSeconds ?? null,
+      Number(vm.endedAt === undefined && vm.state === 'terminated'), // its cloud never says: when it was first seen ended
     )
   }
   if (complete) endAllBut(sqlite, vms, now)

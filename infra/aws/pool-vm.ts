@@ -4,15 +4,15 @@ import { vmId } from '../../core/ids.ts'
 import type { Vm, VmState } from '../provider.ts'
 import { JOB_TAG, offerTag, parseOffer } from './vm-tags.ts'
 
-/** undefined for an answer without an id. */
-export function vmOf(instance: Ec2Instance): Vm | undefined {
+/** undefined for an answer without an id. `spotEnds`: when those ended that do not say it themselves. */
+export function vmOf(instance: Ec2Instance, spotEnds: ReadonlyMap<string, Date>): Vm | undefined {
   const { InstanceId: id, InstanceType: instanceType = 'unknown', LaunchTime: launchedAt } = instance
   if (id === undefined) return undefined
   const zone = instance.Placement?.AvailabilityZone ?? 'unknown'
   const tags = new Map(instance.Tags?.map(({ Key = '', Value = '' }) => [Key, Value]))
   const offer = parseOffer(tags.get(offerTag(instanceType, zone)))
   const state = stateOf(instance)
-  const endedAt = state === 'terminated' ? transitionAt(instance) : undefined
+  const endedAt = state === 'terminated' ? (transitionAt(instance) ?? spotEnds.get(id)) : undefined
   const endReason = state === 'terminated' || state === 'stopping' ? endReasonOf(instance) : undefined
   return {
     id: vmId(id),
@@ -68,7 +68,7 @@ function endReasonOf({ StateReason, StateTransitionReason }: Ec2Instance): strin
 }
 
 /** `User initiated (2026-11-22 10:18:58 GMT)`; some transitions name no time. */
-function transitionAt({ StateTransitionReason }: Ec2Instance): Date | undefined {
+export function transitionAt({ StateTransitionReason }: Ec2Instance): Date | undefined {
   const [, day, time] = /\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) (?:GMT|UTC)\)/.exec(StateTransitionReason ?? '') ?? []
   return day === undefined ? undefined : new Date(`${day}T${time}Z`)
 }

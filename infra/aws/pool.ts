@@ -17,25 +17,36 @@ import { awsErrorCode, awsFailure } from './failure.ts'
 import { launchFailure, launchReportOf, reasonOf } from './fleet-answer.ts'
 import { type FleetPlaces, readFleetPlaces } from './fleet-places.ts'
 import { comparableChoices, fleetRequest } from './fleet-request.ts'
+import { SpotEnds } from './pool-spot-ends.ts'
 import { vmOf } from './pool-vm.ts'
 import { JOB_TAG, TOKEN_TAG } from './vm-tags.ts'
 
 const LISTED_AFTER_END_MS = 3_600_000
 const PAGE_SIZE = 1000 // the most of one answer
 const TERMINATE_AT_ONCE = 500 // of 1,000 allowed; unknown ids make a batch fail as a whole
+const TERMINATE_TRIES = 3
+const FIRST_PAUSE_MS = 1000
 
 export class AwsPool implements Pool {
   readonly #client: EC2Client
   readonly #jobId: string
   readonly #region: string
+  readonly #spotEnds: SpotEnds
   readonly #pageSize: number
+  readonly #pauseMs: number
 
-  constructor(settings: ProviderSettings, { jobId, region }: JobRef, { pageSize = PAGE_SIZE } = {}) {
+  constructor(
+    settings: ProviderSettings,
+    { jobId, region }: JobRef,
+    { pageSize = PAGE_SIZE, pauseMs = FIRST_PAUSE_MS } = {},
+  ) {
     const config = awsClientConfig(settings, 'EC2', region === undefined ? {} : { region })
     this.#client = new EC2Client(config)
     this.#region = config.region
     this.#jobId = jobId
+    this.#spotEnds = new SpotEnds(this.#client)
     this.#pageSize = pageSize
+    this.#pauseMs = pauseMs
   }
 
   /**
@@ -48,14 +59,13 @@ export class AwsPool implements Pool {
       const found = await this.#launchedBefore(plan)
       if (found.length > 0) return { launched: found, failures: [] }
       const places = await readFleetPlaces(this.#client, this.#jobId)
-      const choices = comparableChoices(plan.choices)
-      const reachable = choices.filter(({ offer }) => places.subnetsByZone.has(offer.zone))
-      const unreachable = choices.filter(choice => !reachable.includes(choice))
+      const reachable = plan.choices.filter(({ offer }) => places.subnetsByZone.has(offer.zone))
+      const unreachable = plan.choices.filter(choice => !reachable.includes(choice))
       const failures = unreachable.map(choice =>
         launchFailure(choice, 'other', `The job has no subnet in ${choice.offer.zone}. Add one to its stack.`),
       )
       if (reachable.length === 0) return { launched: [], failures }
-      const report = await this.#ask({ ...plan, choices: reachable }, places)
+      const report = await this.#ask({ ...plan, choices: comparableChoices(reachable) }, places)
       return { launched: report.launched, failures: [...report.failures, ...failures] }
     })
   }
@@ -69,10 +79,13 @@ export class AwsPool implements Pool {
 
   async terminate(ids: readonly VmId[]): Promise<void> {
     // EC2 refuses a request for what cannot be an id at all.
-    const possible = [...new Set(ids)].filter(id => /^i-[0-9a-f]+$/.test(id))
+    let left: readonly string[] = [...new Set(ids)].filter(id => /^i-[0-9a-f]+$/.test(id))
     await this.#try(`Terminating VMs of job "${this.#jobId}"`, async () => {
-      for (let start = 0; start < possible.length; start += TERMINATE_AT_ONCE) {
-        await this.#terminate(possible.slice(start, start + TERMINATE_AT_ONCE))
+      for (let triesLeft = TERMINATE_TRIES - 1; ; triesLeft--) {
+        left = await this.#terminateKnown(left)
+        if (left.length === 0 || triesLeft === 0) return
+        // Just launched, a VM may be unknown to EC2 itself for a moment: forgotten now, it would run on.
+        await systemClock.sleep(this.#pauseMs * 2 ** (TERMINATE_TRIES - 1 - triesLeft))
       }
     })
   }
@@ -118,17 +131,29 @@ export class AwsPool implements Pool {
     for await (const { Reservations = [] } of pages) {
       for (const { Instances = [] } of Reservations) instances.push(...Instances)
     }
-    return instances.flatMap(instance => vmOf(instance) ?? [])
+    const spotEnds = await this.#spotEnds.read(instances)
+    return instances.flatMap(instance => vmOf(instance, spotEnds) ?? [])
   }
 
-  async #terminate(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
+  /** Those that EC2 does not know. */
+  async #terminateKnown(ids: readonly string[]): Promise<readonly string[]> {
+    const unknown: string[] = []
+    for (let start = 0; start < ids.length; start += TERMINATE_AT_ONCE) {
+      unknown.push(...(await this.#terminateBatch(ids.slice(start, start + TERMINATE_AT_ONCE))))
+    }
+    return unknown
+  }
+
+  async #terminateBatch(ids: readonly string[]): Promise<readonly string[]> {
+    if (ids.length === 0) return []
     try {
       await this.#client.send(new TerminateInstancesCommand({ InstanceIds: [...ids] }))
+      return []
     } catch (error) {
+      // Nothing of the batch was terminated.
       const unknown = idsNamedUnknown(error, ids)
       if (unknown.length === 0) throw error
-      await this.#terminate(ids.filter(id => !unknown.includes(id)))
+      return [...unknown, ...(await this.#terminateBatch(ids.filter(id => !unknown.includes(id))))]
     }
   }
 
@@ -141,7 +166,7 @@ export class AwsPool implements Pool {
   }
 }
 
-/** One or more ids, and nothing was terminated: `The instance IDs 'i-1, i-2' do not exist`. */
+/** `The instance IDs 'i-1, i-2' do not exist`. */
 function idsNamedUnknown(error: unknown, ids: readonly string[]): readonly string[] {
   if (!/^InvalidInstanceID\./.test(awsErrorCode(error))) return []
   const named = new Set(messageOf(error).match(/i-[0-9a-f]+/g))

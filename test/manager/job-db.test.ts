@@ -234,4 +234,17 @@ describe('VMs in the job database', () => {
     )
     assert.equal(alive?.state, 'running')
   })
+
+  it('end when they were first listed as ended, if the cloud never says when', t => {
+    const db = createDb(t)
+    const seen = new Date('2026-01-01T01:00:00Z')
+    const ended: Vm = { ...vm, state: 'terminated', endReason: 'preempted' }
+    db.saveVms([vm], new Date('2026-01-01T00:30:00Z'))
+    db.saveVms([ended], seen)
+    db.saveVms([ended], new Date('2026-01-01T01:30:00Z'))
+    assert.deepEqual(db.vms()[0]?.endedAt, seen)
+    const told = new Date('2026-01-01T00:59:00Z')
+    db.saveVms([{ ...ended, endedAt: told }], new Date('2026-01-01T01:31:00Z'))
+    assert.deepEqual(db.vms()[0]?.endedAt, told)
+  })
 })

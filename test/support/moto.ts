@@ -32,6 +32,8 @@ interface InstanceEnd {
   readonly code: string
   readonly message: string
   readonly transition: string
+  /** Of its spot request: the time of its last status. */
+  readonly requestEndedAt?: Date
 }
 
 const SERVER = join(import.meta.dirname, 'moto_server.py')

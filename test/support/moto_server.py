@@ -1,4 +1,5 @@
-"""Moto's EC2 with what real fleets do and moto's do not: ClientToken, several overrides, and capacity that ends.
+"""Moto's EC2 with what real fleets do and moto's do not: ClientToken, several overrides, and capacity that ends. And the
+public parameters that say which image is Ubuntu's newest.
 
 Prints its port. Tests steer it: POST /steer/capacity {"<type> <zone>": VMs that are left, or the error code of a refusal},
 POST /steer/end {"id", "code", "message", "transition"}, POST /steer/fail {"holds": [texts of a request's body], "code",
@@ -16,8 +17,10 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import StateReason
+from moto.ec2.models.spot_requests import SpotInstanceRequest
 from moto.ec2.responses.fleets import Fleets
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.ssm.models import Parameter, ParameterDict
 from werkzeug.serving import make_server
 
 one_at_a_time = threading.Lock()
@@ -26,6 +29,7 @@ capacity = {}
 failures = []
 refusals = []
 moto_create_fleet = Fleets.create_fleet
+moto_launch_instance = SpotInstanceRequest.launch_instance
 
 
 def create_fleet(self):
@@ -68,7 +72,31 @@ def launch_spec_counts(fleet, wanted):
     return counts, float(sum(counts.values()))
 
 
+def spot_status(request):
+    ended_at = getattr(request, "ended_at", None)
+    return {"Code": request._status_code, "Message": "", "UpdateTime": ended_at or "2015-01-01T00:00:00.000Z"}
+
+
+def launch_instance(request):
+    instance = moto_launch_instance(request)
+    instance.spot_instance_request_id = request.id
+    return instance
+
+
+def knows_ubuntu(self, key):
+    knows_amazon(self, key)
+    if str(key or "").startswith("/aws/service/canonical/"):
+        dict.setdefault(self, key, [Parameter(
+            account_id=self.account_id, name=key, value="ami-12c6146b", parameter_type="String", description=None,
+            allowed_pattern=None, keyid=None, last_modified_date=0, version=1, data_type="aws:ec2:image",
+        )])
+
+
+knows_amazon = ParameterDict._check_loading_status
+ParameterDict._check_loading_status = knows_ubuntu
 Fleets.create_fleet = create_fleet
+SpotInstanceRequest.launch_instance = launch_instance
+SpotInstanceRequest.status = property(spot_status)
 Fleet.get_launch_spec_counts = launch_spec_counts
 
 
@@ -83,6 +111,10 @@ def steer(what, body):
         instance.terminate()
         instance._reason = body.get("transition", "")
         instance.state_reason = StateReason(body["message"], body["code"])
+        for request in backend.spot_instance_requests.values():
+            if request.instance.id == body["id"]:
+                request.state, request._status_code = "closed", "instance-terminated-no-capacity"
+                request.ended_at = body.get("requestEndedAt")
 
 
 def failure_of(body):

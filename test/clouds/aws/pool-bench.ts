@@ -25,7 +25,7 @@ export interface PoolBench {
   readonly client: EC2Client
   /** A job of its own, with a launch template. */
   openJob(template?: TemplateOptions): Promise<{ readonly jobId: string; readonly pool: AwsPool }>
-  openPool(jobId: string, options?: { readonly pageSize: number }): AwsPool
+  openPool(jobId: string, options?: { readonly pageSize?: number; readonly pauseMs?: number }): AwsPool
   /** The first VM of the pool, as EC2 tells of it. */
   instanceOf(pool: Pool): Promise<Ec2Instance>
   close(): Promise<void>

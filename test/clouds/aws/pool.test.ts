@@ -149,6 +149,43 @@ withTools(() => {
       }
     })
 
+    it('reads from the spot request when EC2 took a VM, if it may', async () => {
+      const { pool } = await bench.openJob()
+      const { launched } = await pool.launch(plan({ vmCount: 2 }))
+      const [first, second] = launched.map(vm => vm.id)
+      const code = 'Server.SpotInstanceTermination'
+      const end = { code, message: code, transition: code }
+      const requestEndedAt = new Date(Math.ceil(Date.now() / 1000) * 1000)
+      await bench.moto.endInstance({ ...end, id: first ?? '', requestEndedAt })
+      await bench.moto.endInstance({ ...end, id: second ?? '' }) // its request tells of a time before its launch
+      await bench.moto.fail({
+        holds: ['Action=DescribeSpotInstanceRequests'],
+        code: 'UnauthorizedOperation',
+        message: '',
+      })
+      assert.deepEqual(
+        (await pool.list()).map(vm => vm.endedAt),
+        [undefined, undefined],
+      )
+      const endedAt = new Map((await pool.list()).map(vm => [vm.id, vm.endedAt]))
+      assert.deepEqual([endedAt.get(vmId(first ?? '')), endedAt.get(vmId(second ?? ''))], [requestEndedAt, undefined])
+    })
+
+    it('terminates a VM that EC2 does not know for a moment after its launch', async () => {
+      const { jobId, pool } = await bench.openJob()
+      const { launched } = await pool.launch(plan())
+      const id = launched[0]?.id ?? ''
+      const message = `The instance ID '${id}' does not exist`
+      await bench.moto.fail({
+        holds: ['Action=TerminateInstances', id],
+        code: 'InvalidInstanceID.NotFound',
+        message,
+        times: 2,
+      })
+      await bench.openPool(jobId, { pauseMs: 10 }).terminate([vmId(id)])
+      assert.equal((await pool.list())[0]?.state, 'terminated')
+    })
+
     it('lists a VM of the Python system with its own facts, and none that ended over an hour ago', async () => {
       const { jobId, pool } = await bench.openJob()
       const run = () =>
@@ -194,7 +231,8 @@ withTools(() => {
     })
 
     it('terminates all others when many ids are unknown', async () => {
-      const { pool } = await bench.openJob()
+      const { jobId } = await bench.openJob()
+      const pool = bench.openPool(jobId, { pauseMs: 10 })
       const { launched } = await pool.launch(plan({ vmCount: 3 }))
       const unknown = ['i-00000000000000001', 'i-00000000000000002', 'not an id'].map(vmId)
       await pool.terminate([...unknown, ...launched.map(vm => vm.id), ...unknown])
