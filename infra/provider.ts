@@ -35,6 +35,8 @@ export interface ProviderLimits {
   readonly maxDelaySeconds: number
   /** Most messages that one `receive` returns. Callers may ask for more and get this many. */
   readonly maxBatch: number
+  /** How long results may be kept to fill whole requests, where each request costs money. Absent: hardly at all. */
+  readonly gatherSeconds?: number
 }
 
 export interface QueueOptions {

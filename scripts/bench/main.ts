@@ -11,6 +11,7 @@ import { measureMemory } from './memory.ts'
 import { measurePeers } from './peers.ts'
 import { measureReconciler } from './reconciler.ts'
 import { judge, type Row } from './row.ts'
+import { measureSqsRequests } from './sqs-requests.ts'
 import { renderTable } from './table.ts'
 import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
 import { measureKill, measureNotice } from './vanishing-vms.ts'
@@ -22,6 +23,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   loader: measureLoader,
   collector: measureCollector,
   http: measureHttp,
+  sqs: measureSqsRequests,
   memory: measureMemory,
   notice: measureNotice,
   kill: measureKill,

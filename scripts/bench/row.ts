@@ -12,7 +12,7 @@ export interface Row {
   readonly note?: string
 }
 
-export type Unit = 'tasks/s' | 'events/s' | 'rows/s' | 's' | 'ms' | 'MB'
+export type Unit = 'tasks/s' | 'events/s' | 'rows/s' | 's' | 'ms' | 'MB' | 'requests'
 
 interface Named {
   readonly name: string
