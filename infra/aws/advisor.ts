@@ -4,7 +4,7 @@ import { messageOf, UserError } from '../../core/errors.ts'
 
 /** Public, without credentials. https://aws.amazon.com/ec2/spot/instance-advisor */
 const ADVISOR_URL = 'https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json'
-export const ADVISOR_URL_VARIABLE = 'CLOUD_TASKS_SPOT_ADVISOR_URL'
+const ADVISOR_URL_VARIABLE = 'CLOUD_TASKS_SPOT_ADVISOR_URL'
 const ANSWER_MS = 10_000
 
 /** The middle of each of its bands: below 5 %, 5–10 %, 10–15 %, 15–20 %, above. */

@@ -6,7 +6,7 @@ import { readProducts } from './prices-products.ts'
 const HOURS_PER_MONTH = 730 // as AWS reckons: https://aws.amazon.com/ebs/pricing
 const MIB_PER_GIB = 1024
 
-export const DEFAULT_DISK_TYPE = 'gp3'
+const DEFAULT_DISK_TYPE = 'gp3'
 /** Volume types that a VM can boot from. */
 const DISK_TYPES = ['gp3', 'gp2', 'io1', 'io2', 'standard']
 
