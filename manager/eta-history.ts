@@ -9,6 +9,8 @@ export interface ProgressSample {
   readonly slotCount?: number | undefined
   /** The same of VMs that are on their way. */
   readonly startingSlotCount?: number | undefined
+  /** The same of VMs that were taken away, all together so far. */
+  readonly lostSlotCount?: number | undefined
   /** Of all VMs that are billed. */
   readonly usdPerHour?: number | undefined
 }

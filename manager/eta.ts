@@ -22,6 +22,8 @@ export interface EndForecastOptions {
   readonly taskSeconds?: readonly number[]
   /** What may still be spent: the forecast ends there. */
   readonly leftUsd?: number | undefined
+  /** A VM without work ends itself after so long. */
+  readonly idleSeconds?: number
 }
 
 const DRAW_COUNT = 300
@@ -35,14 +37,16 @@ export function forecastEnd(
   const last = samples.at(-1)
   if (last === undefined) return undefined
   if (last.unfinishedCount === 0) return over(last.atMs)
-  const work = measureWork(samples)
+  const taskSeconds = options.taskSeconds ?? []
+  const work = measureWork(samples, variationOf(taskSeconds))
   if (work === undefined || work.doneCount < MIN_DONE_COUNT) return undefined
   const tail = openTail({
-    taskSeconds: options.taskSeconds ?? [],
-    meanSeconds: work.weightedPlaceSeconds / Math.max(1, work.weightedDone),
+    taskSeconds,
+    meanSeconds: 1 / work.perPlaceSecond,
     ageSeconds: work.tailAgeSeconds,
+    lossesPerPlaceSecond: work.lossesPerPlaceSecond,
   })
-  const draws = Array.from({ length: DRAW_COUNT }, (_, index) => drawRest(work, last, tail, index, options.leftUsd))
+  const draws = Array.from({ length: DRAW_COUNT }, (_, index) => drawRest(work, last, tail, index, options))
   const endMs = draws.map(draw => draw.seconds * 1000).toSorted(ascending)
   const usd = draws.map(draw => draw.usd).toSorted(ascending)
   const at = (share: number) => new Date(last.atMs + quantile(endMs, share))
@@ -64,23 +68,39 @@ interface Draw {
 
 function drawRest(
   work: WorkMeasure,
-  { unfinishedCount, usdPerHour = 0 }: ProgressSample,
+  last: ProgressSample,
   tail: Tail,
   index: number,
-  leftUsd = Number.POSITIVE_INFINITY,
+  { leftUsd = Number.POSITIVE_INFINITY, idleSeconds = 300 }: EndForecastOptions,
 ): Draw {
+  const { unfinishedCount } = last
   // Points that fill the cube evenly need fewer draws than chance does, and do not flicker from one look to the next.
-  const [a, b, c, d] = [halton(index, 2), halton(index, 3), halton(index, 5), halton(index, 7)]
-  const begun = work.edgeCount * d // of what is being worked on, some is done already
-  const perPlace = ((work.weightedDone + begun) / work.weightedPlaceSeconds) * Math.exp(work.rateSpread * normal(a))
+  const [a, b, c] = [halton(index, 2), halton(index, 3), halton(index, 5)]
+  const perPlaceSecond = work.perPlaceSecond * Math.exp(work.paceSpread * normal(a))
   const places = Math.max(1e-9, work.places * Math.exp(work.placesSpread * normal(b)))
   const busy = Math.min(unfinishedCount, Math.max(1, places))
   const queued = Math.max(0, unfinishedCount - busy)
-  const queueSeconds = queued / (perPlace * places)
-  const tailSeconds = tail(busy, c)
-  const later = work.placesNow > 0 ? places / work.placesNow : 1
-  const usd = (usdPerHour / 3600) * (queueSeconds + tailSeconds) * later
+  const queueSeconds = queued / (perPlaceSecond * places)
+  const tailSeconds = tail(busy, c) * Math.exp(TAIL_SPREAD * normal(halton(index, 7)))
+  const paidNow = last.slotCount === undefined ? 1 : Math.max(1e-9, last.slotCount + (last.startingSlotCount ?? 0))
+  const usdPerPlaceSecond = (last.usdPerHour ?? 0) / 3600 / paidNow
+  // In the end each VM is paid for until its own last task is done, and a while after.
+  const paidTail = Math.min(tailSeconds, tail(PLACES_OF_A_VM, c) + idleSeconds)
+  const usd = usdPerPlaceSecond * places * work.paidPerPlace * (queueSeconds + paidTail)
   return { seconds: queueSeconds + tailSeconds, usd: Math.min(usd, leftUsd) }
+}
+
+const TAIL_SPREAD = 0.25
+const PLACES_OF_A_VM = 4
+
+const UNKNOWN_VARIATION = 0.5 // between tasks that are all equal and tasks of any length
+
+/** The variance over the square of the mean. */
+function variationOf(values: readonly number[]): number {
+  if (values.length < 10) return UNKNOWN_VARIATION
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const square = values.reduce((sum, value) => sum + value * value, 0) / values.length
+  return mean > 0 ? square / mean ** 2 - 1 : 0
 }
 
 function over(atMs: number): EndForecast {

@@ -28,7 +28,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'a little different': luck => 0.5 + luck,
   'as chance would have it': luck => -Math.log(1 - luck),
   'two kinds': luck => (luck < 0.8 ? 0.4 : 3.4),
-  'heavy-tailed': luck => Math.min(60, 0.5 * (1 - luck) ** (-1 / 2)),
+  'heavy-tailed': luck => Math.min(20, 0.5 * (1 - luck) ** (-1 / 2)),
   'getting longer': (luck, share) => (0.5 + share) * (0.5 + luck),
   'in bursts': (luck, share) => (Math.sin(share * 40) > 0.5 ? 2.5 : 0.5) * (0.5 + luck),
 }
@@ -44,7 +44,7 @@ export async function recordRun(seed: number): Promise<RecordedRun> {
   const meanTaskSeconds = pick([2, 30, 300])
   const hours = pick([0.3, 1, 3])
   const taskCount = Math.min(15_000, Math.max(60, Math.round((vmCount * 4 * hours * 3600) / meanTaskSeconds)))
-  const preemptionsPerHour = pick([0, 0.1, 1, 4])
+  const preemptionsPerHour = pick([0, 0.1, 0.5, 2])
   const config = configOf({ max_instances: vmCount, max_total_price_per_hour: 1000, scaling_check_interval: 20 })
   const places = ['z-1', 'z-2'].map(zone => ({
     offer: offerOf({ instanceType: 't-4', vcpuCount: 4, zone, priceUsdPerHour: 0.05 }),
@@ -82,6 +82,7 @@ export async function recordRun(seed: number): Promise<RecordedRun> {
       unfinishedCount: cloud.unfinishedCount,
       slotCount: running.reduce((sum, vm) => sum + vm.vcpuCount, 0),
       startingSlotCount: starting.reduce((sum, vm) => sum + vm.vcpuCount, 0),
+      lostSlotCount: vms.filter(vm => vm.endReason === 'preempted').reduce((sum, vm) => sum + vm.vcpuCount, 0),
       usdPerHour: [...running, ...starting].reduce((sum, vm) => sum + (vm.priceUsdPerHour ?? 0), 0),
       spentUsd: costUsd(),
       taskSeconds: ended,
