@@ -45,6 +45,8 @@ export interface BootDiskRates {
   /** Come with the disk, whatever its size. */
   readonly includedIops?: number | undefined
   readonly includedMibPerSecond?: number | undefined
+  /** Bought with the disk at most, where the job names none and the disk cannot be without. */
+  readonly defaultIops?: number | undefined
 }
 
 /** USD per hour, of the whole VM. */

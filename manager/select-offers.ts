@@ -59,7 +59,7 @@ function withBootDisk({ bootDiskRates: rates, ...offer }: Offer, diskGib: number
   const beyond = (wanted = 0, included = 0) => Math.max(0, wanted - included)
   const parts = {
     bootDisk: roundPrice(diskGib * rates.usdPerGibHour),
-    bootDiskIops: roundPrice(beyond(needs.iops, rates.includedIops) * (rates.usdPerIopsHour ?? 0)),
+    bootDiskIops: roundPrice(beyond(needs.iops ?? rates.defaultIops, rates.includedIops) * (rates.usdPerIopsHour ?? 0)),
     bootDiskThroughput: roundPrice(
       beyond(needs.throughputMibPerSecond, rates.includedMibPerSecond) * (rates.usdPerMibPerSecondHour ?? 0),
     ),

@@ -3,7 +3,7 @@ import { cpuRankOf } from '../cpu-rank.ts'
 import type { Offer } from '../provider.ts'
 import type { SpotAdvice } from './advisor.ts'
 import { cpuFamilyOf } from './catalog-cpu.ts'
-import type { TypeFacts } from './catalog-types.ts'
+import type { TypeFacts } from './catalog-machines.ts'
 import { type DiskPrices, diskTypesOf } from './prices-disk.ts'
 
 export interface OfferSources {

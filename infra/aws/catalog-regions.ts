@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Region } from '../provider.ts'
-import { isZoneOf } from './catalog-types.ts'
+import { isZoneOf } from './catalog-machines.ts'
 import { awsClientConfig } from './connection.ts'
 import { awsFailure } from './failure.ts'
 import { awsRegion } from './region.ts'

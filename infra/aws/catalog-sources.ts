@@ -7,7 +7,14 @@ import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import { adviceSchema, advisorUrl, loadAdvice, type SpotAdvice } from './advisor.ts'
-import { loadTypes, loadZones, type TypeFacts, typesSchema, type ZoneOfferings, zonesSchema } from './catalog-types.ts'
+import {
+  loadTypes,
+  loadZones,
+  type TypeFacts,
+  typesSchema,
+  type ZoneOfferings,
+  zonesSchema,
+} from './catalog-machines.ts'
 import { awsClientConfig, awsEndpoint } from './connection.ts'
 import { awsFailure, awsFailureKind } from './failure.ts'
 import type { PriceCache } from './price-cache.ts'

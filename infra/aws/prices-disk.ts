@@ -11,8 +11,10 @@ const DEFAULT_DISK_TYPE = 'gp3'
 const DISK_TYPES = ['gp3', 'gp2', 'io1', 'io2', 'standard']
 
 /** https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html */
-const INCLUDED: Readonly<Record<string, { readonly includedIops: number; readonly includedMibPerSecond: number }>> = {
+const SPEEDS: Readonly<Record<string, Partial<DiskPrice>>> = {
   gp3: { includedIops: 3000, includedMibPerSecond: 125 },
+  io1: { defaultIops: 3000 },
+  io2: { defaultIops: 3000 },
 }
 
 export const disksSchema = z.record(
@@ -23,6 +25,7 @@ export const disksSchema = z.record(
     usdPerMibPerSecondHour: z.number().optional(),
     includedIops: z.number().optional(),
     includedMibPerSecond: z.number().optional(),
+    defaultIops: z.number().optional(),
   }),
 )
 /** By volume type. */
@@ -47,7 +50,7 @@ export async function loadDiskPrices(client: PricingClient, region: string): Pro
   await Promise.all(families)
   return Object.fromEntries(
     Object.entries(rates).flatMap(([type, { usdPerGibHour, ...rest }]) =>
-      usdPerGibHour === undefined ? [] : [[type, { usdPerGibHour, ...rest, ...INCLUDED[type] }]],
+      usdPerGibHour === undefined ? [] : [[type, { usdPerGibHour, ...rest, ...SPEEDS[type] }]],
     ),
   )
 }

@@ -3,7 +3,7 @@
 import type { PricingClient } from '@aws-sdk/client-pricing'
 import { z } from 'zod'
 import { cpuFamilyOf } from './catalog-cpu.ts'
-import type { TypeFacts } from './catalog-types.ts'
+import type { TypeFacts } from './catalog-machines.ts'
 import { readProducts } from './prices-products.ts'
 
 export const onDemandSchema = z.record(

@@ -2,7 +2,7 @@
 import { type EC2Client, paginateDescribeSpotPriceHistory } from '@aws-sdk/client-ec2'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../../core/clock.ts'
-import { isZoneOf } from './catalog-types.ts'
+import { isZoneOf } from './catalog-machines.ts'
 
 export const spotSchema = z.record(z.string(), z.record(z.string(), z.number().positive()))
 /** USD per hour, by zone, then by instance type. */
