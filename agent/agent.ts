@@ -20,7 +20,7 @@ import type { EventOrigin } from './origin.ts'
 import { openPendingWork } from './pending-work.ts'
 import { killMarked, TASK_PROCESS_MARK } from './process-tree.ts'
 import { helloLine, parseSaid, SHUTDOWN_LINE, terminateLine } from './protocol.ts'
-import { type EventSink, openReporter } from './reporter.ts'
+import { type EventSink, openReporter, type Report } from './reporter.ts'
 import { openSlot, type Slot, type SlotEvents } from './slot.ts'
 import type { TaskProgram } from './task-program.ts'
 import { openUndertaker } from './undertaker.ts'
@@ -34,11 +34,12 @@ export interface AgentSetup {
   readonly queue: Queue
   readonly deadLetters: Pick<Queue, 'send'>
   readonly events: EventSink
-  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds'>
+  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds' | 'gatherSeconds'>
   readonly objects: Objects | undefined
   readonly log: Log
   /** Default: the settings. */
   readonly policy?: RetryPolicy
+  readonly heard?: ((report: Report) => void) | undefined
 }
 
 export interface Agent {
@@ -59,11 +60,12 @@ const END_OF_KILLED_MS = 3000
 const FINAL_REPORT_MS = 60_000 // a queue that does not answer for so long after the last task: give up, say so
 
 export function startAgent(setup: AgentSetup): Agent {
-  const { settings, slotCount, program, origin, queue, deadLetters, limits, log } = setup
+  const { settings, slotCount, program, origin, queue, deadLetters, limits, log, heard } = setup
   const mark = origin.session
   const undertaker = openUndertaker(mark)
   const leases = openLeaseKeeper(queue, { leaseSeconds: settings.leaseSeconds, log })
-  const reporter = openReporter({ events: setup.events, tasks: queue, deadLetters, log })
+  const { gatherSeconds } = limits
+  const reporter = openReporter({ events: setup.events, tasks: queue, deadLetters, log, gatherSeconds, heard })
   const context: AttemptContext = {
     origin,
     policy: setup.policy ?? settings,

@@ -34,7 +34,7 @@ export interface Connections {
   /** Where events go to a queue, for keep-alives. */
   readonly eventQueue: Queue | undefined
   readonly eventsToFile: boolean
-  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds'>
+  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds' | 'gatherSeconds'>
   readonly objects: Objects | undefined
   readonly instance: Instance | undefined
   readonly origin: EventOrigin

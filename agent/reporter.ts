@@ -8,7 +8,7 @@ import { SendError } from '../infra/provider.ts'
 import type { HeldTask } from './held-task.ts'
 import type { Log } from './log.ts'
 
-const GATHER_MS = 4 // a batch waits at most so long for company …
+const GATHER_SECONDS = 0.004 // a batch waits at most so long for company, unless the cloud knows better …
 const GATHER_COUNT = 500 // … or until it has this many
 const FULL_COUNT = 10_000
 const FULL_CHARS = 64 * 1024 ** 2
@@ -45,12 +45,18 @@ export function openReporter({
   tasks,
   deadLetters,
   log,
+  gatherSeconds = GATHER_SECONDS,
+  heard,
 }: {
   readonly events: EventSink
   readonly tasks: Queue
   readonly deadLetters: Pick<Queue, 'send'>
   readonly log: Log
+  readonly gatherSeconds?: number | undefined
+  /** Sees each report once, before it is sent. */
+  readonly heard?: ((report: Report) => void) | undefined
 }): Reporter {
+  const gatherMs = gatherSeconds * 1000
   let pending: Report[] = []
   let inFlight = 0
   let chars = 0 // of what is pending or in flight
@@ -61,10 +67,11 @@ export function openReporter({
 
   const reporter: Reporter = {
     add(report) {
+      heard?.(report)
       pending.push(report)
       chars += charsOf(report)
       if (pending.length >= GATHER_COUNT) flushNow()
-      else if (timer === undefined && flushing === undefined) timer = setTimeout(flushNow, GATHER_MS)
+      else if (timer === undefined && flushing === undefined) timer = setTimeout(flushNow, gatherMs)
     },
     backlog: () => pending.length + inFlight,
     full: () => pending.length + inFlight > FULL_COUNT || chars > FULL_CHARS,
@@ -87,7 +94,7 @@ export function openReporter({
     flushing = flush().finally(() => {
       flushing = undefined
       if (pending.length >= GATHER_COUNT || backoffMs > 0) flushNow()
-      else if (pending.length > 0) timer = setTimeout(flushNow, GATHER_MS)
+      else if (pending.length > 0) timer = setTimeout(flushNow, gatherMs)
     })
   }
 

@@ -10,6 +10,7 @@ import { type Ending, reasonOf } from './ending.ts'
 import { keepAlive } from './keep-alive.ts'
 import type { Log } from './log.ts'
 import { watchNotices } from './notices.ts'
+import { openObservers } from './observers.ts'
 import type { TaskProgram } from './task-program.ts'
 import { workerData } from './worker-data.ts'
 
@@ -64,6 +65,7 @@ async function work({ settings, connections, log, policy, started, signals, ...r
   const slotCount = settings.slotCount ?? (settings.vcpuCount || 1)
   const queue = await connections.openTasks()
   const { queueName, eventQueue, eventsToFile, instance, origin } = connections
+  const observers = await openObservers({ settings, slotCount, origin, log })
   const agent = startAgent({
     ...connections,
     settings,
@@ -72,8 +74,10 @@ async function work({ settings, connections, log, policy, started, signals, ...r
     workerData: workerData(settings, { queueName, slotCount, eventsToQueue: eventQueue !== undefined, eventsToFile }),
     queue,
     log,
+    heard: observers.heard,
     ...(policy && { policy }),
   })
+  observers.watch(agent)
   const over = new AbortController()
   const { signal } = over
   const unlisten = signals ? stopOnSignals(agent, { graceSeconds: settings.shutdownGraceSeconds, log }) : () => {}
@@ -95,7 +99,7 @@ async function work({ settings, connections, log, policy, started, signals, ...r
   ]
   const ending = await agent.stopped
   over.abort()
-  await Promise.all(watchers)
+  await Promise.all([...watchers, observers.close()])
   unlisten()
   if (fileProblem !== undefined) throw fileProblem
   if (ending.kind === 'fatal') log.error(ending.sentence)

@@ -1,21 +1,8 @@
 // Every setting of the agent, once: its option, its environment variable, its unit, its default and what it means.
 // Parsing, --help and the documentation all read this table. No default lives anywhere else.
 
-interface Setting {
-  /** Long option without the dashes; a boolean one also exists as `no-…`. */
-  readonly flag: string
-  /** Further spellings of the option. */
-  readonly aliases?: readonly string[]
-  readonly env: string
-  readonly type: 'text' | 'integer' | 'number' | 'boolean'
-  /** Smallest value allowed. */
-  readonly min?: number
-  /** The value must be more than `min`, not equal to it. */
-  readonly aboveMin?: boolean
-  readonly unit?: string
-  readonly default?: string | number | boolean
-  readonly doc: string
-}
+import { METRICS_SETTINGS } from './metrics-settings.ts'
+import type { Setting } from './setting-spec.ts'
 
 const AGENT_SETTINGS = {
   provider: {
@@ -272,6 +259,7 @@ const AGENT_SETTINGS = {
     unit: 's',
     doc: 'after so long, shut down and power this VM off, whatever is left to do',
   },
+  ...METRICS_SETTINGS,
   simulateNoticeAfterSeconds: {
     flag: 'simulate-spot-termination-after',
     env: 'RMS_CLOUD_TASKS_SIMULATE_SPOT_TERMINATION_AFTER',

@@ -1,4 +1,5 @@
-// Counts what the API did, and renders it for Prometheus and for the health check.
+// Counts what the API did, for Prometheus and for the health check.
+import { type Labels, renderMetrics } from '../../core/metrics-text.ts'
 import type { QueueDepth } from '../../infra/provider.ts'
 
 export interface Metrics {
@@ -16,10 +17,8 @@ export interface Metrics {
   render(now: { readonly live: number; readonly depth: QueueDepth | undefined }): string
 }
 
-const PREFIX = 'cloud_tasks_http'
-
 export function openMetrics(): Metrics {
-  const requests = new Map<string, number>()
+  const requests = new Map<string, { readonly labels: Labels; count: number }>()
   const metrics: Metrics = {
     startedAtMs: Date.now(),
     lastTaskAtMs: undefined,
@@ -32,47 +31,32 @@ export function openMetrics(): Metrics {
     heartbeats: 0,
     processingSeconds: 0,
     request(route, status) {
-      const labels = `route="${route}",status="${status}"`
-      requests.set(labels, (requests.get(labels) ?? 0) + 1)
+      const key = `${route} ${status}`
+      const counted = requests.get(key)
+      if (counted === undefined) requests.set(key, { labels: { route, status: String(status) }, count: 1 })
+      else counted.count++
     },
-    render({ live, depth }) {
-      const counter = (name: string, help: string, value: number) => family(name, 'counter', help, [['', value]])
-      const gauge = (name: string, help: string, value: number) => family(name, 'gauge', help, [['', value]])
-      return [
-        gauge('uptime_seconds', 'Time since the start.', (Date.now() - metrics.startedAtMs) / 1000),
-        family(
-          'requests_total',
-          'counter',
-          'Requests answered.',
-          [...requests].map(([labels, count]) => [`{${labels}}`, count]),
-        ),
-        counter('tasks_claimed_total', 'Claims handed out.', metrics.claims),
-        counter('tasks_completed_total', 'Tasks reported as completed.', metrics.completed),
-        family('tasks_failed_total', 'counter', 'Attempts reported as failed.', [
-          ['{retried="false"}', metrics.failedFinal],
-          ['{retried="true"}', metrics.failedRetried],
-        ]),
-        counter('claims_expired_total', 'Claims whose worker was not heard of again.', metrics.expired),
-        counter('tasks_created_total', 'Tasks added through the API.', metrics.created),
-        counter('heartbeats_total', 'Leases prolonged.', metrics.heartbeats),
-        counter('processing_seconds_total', 'Time between claims and their ends.', metrics.processingSeconds),
-        gauge('claims', 'Tasks claimed now.', live),
-        ...(depth === undefined
-          ? []
-          : [
-              family('queue_messages', 'gauge', 'Messages in the task queue.', [
-                ['{state="ready"}', depth.ready],
-                ['{state="leased"}', depth.leased],
-                ['{state="delayed"}', depth.delayed],
-              ]),
-            ]),
-      ].join('')
-    },
+    render: ({ live, depth }) =>
+      renderMetrics({
+        cloud_tasks_http_uptime_seconds: (Date.now() - metrics.startedAtMs) / 1000,
+        cloud_tasks_http_requests_total: [...requests.values()].map(({ labels, count }) => [labels, count] as const),
+        cloud_tasks_http_tasks_claimed_total: metrics.claims,
+        cloud_tasks_http_tasks_completed_total: metrics.completed,
+        cloud_tasks_http_tasks_failed_total: [
+          [{ retried: 'false' }, metrics.failedFinal],
+          [{ retried: 'true' }, metrics.failedRetried],
+        ],
+        cloud_tasks_http_claims_expired_total: metrics.expired,
+        cloud_tasks_http_tasks_created_total: metrics.created,
+        cloud_tasks_http_heartbeats_total: metrics.heartbeats,
+        cloud_tasks_http_processing_seconds_total: metrics.processingSeconds,
+        cloud_tasks_http_claims: live,
+        cloud_tasks_http_queue_messages: depth && [
+          [{ state: 'ready' }, depth.ready],
+          [{ state: 'leased' }, depth.leased],
+          [{ state: 'delayed' }, depth.delayed],
+        ],
+      }),
   }
   return metrics
-}
-
-function family(name: string, kind: string, help: string, samples: readonly (readonly [string, number])[]): string {
-  const lines = samples.map(([labels, value]) => `${PREFIX}_${name}${labels} ${value}\n`)
-  return `# HELP ${PREFIX}_${name} ${help}\n# TYPE ${PREFIX}_${name} ${kind}\n${lines.join('')}`
 }
