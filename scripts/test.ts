@@ -1,5 +1,5 @@
-// `npm test`: runs the test files (those under the paths given, or all that need no emulator of a cloud), names what was
-// skipped and why, ends with the count.
+// `npm test`: runs the test files (those under the paths given, or all that need neither emulators of a cloud nor a browser),
+// names what was skipped and why, ends with the count.
 import { globSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { run } from 'node:test'
@@ -8,6 +8,7 @@ import { formatFailure, TestTally } from './test-tally.ts'
 const FILES_AT_ONCE = 3 // the tests start real VMs and agents, and wait for them half of the time
 const FILE_LIMIT_MS = 5 * 60_000
 const NEEDS_EMULATORS = join('test', 'clouds') // run by `npm run test:clouds`, which installs them first
+const NEEDS_BROWSER = join('test', 'browser') // run by `npm run test:browser`
 const RUN_LIMIT_MS = 20 * 60_000 // far above the usual; a hanging test must not hold a CI machine
 
 // For every Node that the tests start, by the hundred: half their time would go into reading the same TypeScript.
@@ -51,7 +52,7 @@ process.exitCode = tally.failedCount > 0 || tally.passedCount === 0 || (ci && ta
 
 function findTestFiles(paths: readonly string[]): string[] {
   const all = globSync('test/**/*.test.ts').toSorted()
-  if (paths.length === 0) return all.filter(file => !isUnder(file, NEEDS_EMULATORS))
+  if (paths.length === 0) return all.filter(file => !isUnder(file, NEEDS_EMULATORS) && !isUnder(file, NEEDS_BROWSER))
   return all.filter(file => paths.some(path => file === path || isUnder(file, path)))
 }
 

@@ -4,6 +4,7 @@ import {
   CATALOG,
   DB_FILE,
   GROUPS,
+  HTML_OUTPUT,
   JSON_OUTPUT,
   LOADING,
   type OptionGroup,
@@ -131,7 +132,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'report',
     summary: 'show the report of a job from its database, at any time',
-    groups: [own(DB_FILE, JSON_OUTPUT), GROUPS.JOB],
+    groups: [own(DB_FILE, HTML_OUTPUT, JSON_OUTPUT), GROUPS.JOB],
     load: async () => (await import('./report-command.ts')).reportCommand,
   },
   {

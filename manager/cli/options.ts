@@ -111,6 +111,13 @@ export const CATALOG: OptionSpec = {
   added: true,
   doc: 'JSON file of offers instead of the cloud’s own',
 }
+export const HTML_OUTPUT: OptionSpec = {
+  flag: 'html',
+  type: 'text',
+  names: 'file',
+  added: true,
+  doc: 'write it to this file, with charts and tables, to look at in a browser',
+}
 export const JSON_OUTPUT: OptionSpec = { flag: 'json', type: 'flag', added: true, doc: 'print JSON' }
 
 function providerOptions(keys: readonly (keyof typeof ALL_PROVIDER_KEYS)[]): OptionSpec[] {

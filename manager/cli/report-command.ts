@@ -10,6 +10,9 @@ export async function reportCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
   const file = await dbFile(invocation)
   if (!existsSync(file)) throw new UserError(`Job database ${file} does not exist; give --db-file.`)
+  const html = options.text('html')
+  if (html !== undefined) await writeHtml(invocation, { file, html })
+  if (html !== undefined && !options.has('json')) return 0
   const db = openJobDb(file, { mode: 'readonly' })
   try {
     const report = buildReport(db, { now: new Date() })
@@ -18,6 +21,13 @@ export async function reportCommand(invocation: Invocation): Promise<number> {
   } finally {
     db.close()
   }
+}
+
+async function writeHtml({ options, terminal }: Invocation, { file, html }: { file: string; html: string }) {
+  const { writeHtmlReport } = await import('../report-html.ts')
+  const bytes = await writeHtmlReport(file, { file: html })
+  if (options.has('json') || options.has('quiet')) return // stdout is the other report's, or wanted empty
+  terminal.print(`Report of ${file}: ${html} (${(bytes / 1e6).toFixed(1)} MB), one file for any browser.`)
 }
 
 /** A database needs no provider and no job file. */

@@ -5,7 +5,7 @@ import { formatCount, formatRate, formatShort, formatTime, formatUsd } from './f
 import { makeSeriesTable } from './series-table.ts'
 import { shownRange } from './shown-range.ts'
 import type { TimeRange } from './source.ts'
-import type { Store } from './store.ts'
+import { finished, nowOf, type Store } from './store.ts'
 import { paintedTheme } from './theme.ts'
 import { makeTimePlot, type PlotSpec, type TimePlot } from './time-plot.ts'
 import { makeZoomBar } from './zoom-bar.ts'
@@ -109,8 +109,10 @@ export function startChartsPanel(store: Store): void {
 
   store.series.watch(series => {
     if (series === undefined) return
+    const job = store.job.current
+    const untilS = job === undefined || finished(job) ? Number.POSITIVE_INFINITY : nowOf(job).getTime() / 1000
     const columns = PLOTS.map(
-      ({ columns: names }): uPlot.AlignedData => [[...series.t], ...names.map(name => [...series[name]])],
+      ({ columns: names }): uPlot.AlignedData => [[...series.t], ...names.map(name => columnOf(series, name, untilS))],
     )
     for (const [index, plot] of plots.entries()) {
       const data = columns[index]
@@ -122,6 +124,13 @@ export function startChartsPanel(store: Store): void {
   })
   fitWidth(area, plots)
   readWithKeys(area, store, plots)
+}
+
+const ARRIVAL_S = 3 // results take about this long; without them the end of a line would look like a fall
+
+function columnOf(series: SeriesView, name: Column, untilS: number): (number | null)[] {
+  const rate = name === 'completedPerSecond' || name === 'failedPerSecond'
+  return series[name].map((value, index) => (rate && (series.t[index] ?? 0) + ARRIVAL_S > untilS ? null : value))
 }
 
 function fitWidth(area: HTMLElement, plots: readonly TimePlot[]): void {

@@ -25,6 +25,7 @@ export function formatPercent(part: number, whole: number): string {
   if (whole <= 0) return '0 %'
   const percent = (part / whole) * 100
   if (part >= whole) return '100 %'
+  if (part > 0 && percent < 0.1) return '< 0.1 %'
   return `${Math.min(99.9, Math.floor(percent * 10) / 10).toFixed(1)} %`
 }
 

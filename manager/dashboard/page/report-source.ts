@@ -1,39 +1,8 @@
 // A job as a report carries it in its own file: everything that is shown, of tasks the ones that matter most.
-import type {
-  ExceptionsView,
-  HistogramView,
-  JobView,
-  SeriesView,
-  SlowestView,
-  SpanView,
-  TaskDetail,
-  TaskRow,
-  TasksView,
-  VmsView,
-} from '../api.ts'
+import type { SeriesView, SpansView, TaskDetail, TaskRow, TasksView } from '../api.ts'
+import { formatCount } from './format.ts'
+import type { ReportData, ReportTask } from './report-data.ts'
 import type { Source, TaskQuery, TimeRange } from './source.ts'
-
-export interface ReportData {
-  readonly archivedAt: string
-  /** What was left out, as a sentence. */
-  readonly omitted?: string
-  readonly job: JobView
-  readonly series: SeriesView
-  readonly vms: VmsView
-  readonly exceptions: ExceptionsView
-  readonly slowest: SlowestView
-  readonly histogram: HistogramView
-  /** In the order of the job; `group` is the id of an exception group. */
-  readonly tasks: readonly ReportTask[]
-  readonly details: readonly TaskDetail[]
-  /** Attempts by the id of their VM. */
-  readonly spans: Readonly<Record<string, readonly SpanView[]>>
-}
-
-export interface ReportTask {
-  readonly row: TaskRow
-  readonly group?: string
-}
 
 const PAGE_ROWS = 50
 
@@ -47,7 +16,7 @@ export function openReportSource(): Source | undefined {
     omitted: data.omitted,
     job: async () => data.job,
     series: async range => cutSeries(data.series, range),
-    tasks: async (query, after) => pageOf(data.tasks, query, after),
+    tasks: async (query, after) => pageOf(data, query, after),
     task: async taskId => detailOf(data, taskId),
     exceptions: async () => data.exceptions,
     slowest: async () => data.slowest,
@@ -68,9 +37,13 @@ function detailOf(data: ReportData, taskId: string): TaskDetail {
   return { ...row, attempts: [] }
 }
 
-function spansOf(data: ReportData, vmId: string, { fromS, toS }: TimeRange) {
-  const spans = data.spans[vmId]
-  if (spans === undefined) return undefined
+function spansOf(data: ReportData, vmId: string, { fromS, toS }: TimeRange): SpansView | undefined {
+  const columns = data.spans[vmId]
+  if (columns === undefined) return undefined
+  const spans = columns.startS.map((startS, index) => {
+    const endS = startS + (columns.seconds[index] ?? 0)
+    return { taskId: '', startS, endS, outcome: columns.outcomes[index] ?? '' }
+  })
   return { spans: spans.filter(({ startS, endS }) => endS >= fromS && startS <= toS), cut: false }
 }
 
@@ -92,7 +65,7 @@ function cutSeries(series: SeriesView, range: TimeRange | undefined): SeriesView
   }
 }
 
-function pageOf(tasks: readonly ReportTask[], query: TaskQuery, after: string | undefined): TasksView {
+function pageOf({ tasks, job }: ReportData, query: TaskQuery, after: string | undefined): TasksView {
   const matching = tasks.filter(task => matches(task, query)).map(({ row }) => row)
   const value = SORTS[query.sort]
   if (value !== undefined) matching.sort((a, b) => value(a) - value(b))
@@ -105,6 +78,7 @@ function pageOf(tasks: readonly ReportTask[], query: TaskQuery, after: string | 
     totalMatching: matching.length,
     complete: true,
     ...(more ? { next: `${begin + rows.length}` } : undefined),
+    ...(tasks.length < job.total ? { note: `of the ${formatCount(tasks.length)} that this report names` } : undefined),
   }
 }
 

@@ -1,5 +1,5 @@
 // How fast, how dear, on what, and what fails: four tiles of one figure each with what explains it.
-import type { CostView, JobView } from '../api.ts'
+import type { CostView, JobView, VmRow } from '../api.ts'
 import { byId, fill, make, setText } from './dom.ts'
 import {
   formatCount,
@@ -69,13 +69,21 @@ function tookText({ startedAt, finishedAt }: JobView): string {
 function etaText(view: JobView): string {
   if (view.eta === undefined) return 'The end is not known yet'
   const at = new Date(view.eta.p50At)
-  return `Ends about ${formatTime(at)}, in ${formatDuration(secondsFrom(nowOf(view), at))}`
+  const leftS = secondsFrom(nowOf(view), at)
+  return `Ends about ${formatTime(at, { seconds: soon(view) })}, in ${formatDuration(leftS)}`
 }
 
 function spanText(view: JobView): string {
   if (view.eta === undefined) return ''
   const [early, late] = [new Date(view.eta.p10At), new Date(view.eta.p90At)]
-  return `80 % sure: ${formatTime(early)} to ${formatTime(late)}`
+  const seconds = soon(view)
+  return `80 % sure: ${formatTime(early, { seconds })} to ${formatTime(late, { seconds })}`
+}
+
+const SOON_S = 600
+
+function soon(view: JobView): boolean {
+  return view.eta !== undefined && secondsFrom(nowOf(view), new Date(view.eta.p90At)) < SOON_S
 }
 
 function secondsFrom(now: Date, at: Date): number {
@@ -134,22 +142,25 @@ function forecastText({ forecastUsd, capUsd }: CostView): string {
   return `Whole job about ${formatUsd(p50)} (${formatUsd(p10)} to ${formatUsd(p90)})${over}`
 }
 
-function startVms({ job, series }: Store): void {
+function startVms({ job, vms }: Store): void {
   const { figure, unit, lines } = makeTile('vms', 'VMs')
   const [states, ended] = [make('p'), make('p', { class: 'muted' })]
   fill(lines, states, ended)
-  job.watch(view => {
+  const show = () => {
+    const view = job.current
     if (view === undefined) return
     const { running, starting, stopping, ended: endedCount, preempted } = view.vms
     setText(figure, formatCount(running))
     setText(unit, 'running')
-    setText(states, `${formatCount(starting)} starting, ${formatCount(stopping)} stopping${slotText(series.current)}`)
+    setText(states, `${formatCount(starting)} starting, ${formatCount(stopping)} stopping${slotText(vms.current)}`)
     setText(ended, `${formatCount(endedCount)} ended, ${formatCount(preempted)} of them preempted`)
-  })
+  }
+  job.watch(show)
+  vms.watch(show)
 }
 
-function slotText(series: { readonly slots: readonly number[] } | undefined): string {
-  const slots = series?.slots.at(-1) ?? 0
+function slotText(vms: readonly VmRow[]): string {
+  const slots = vms.reduce((sum, vm) => sum + (vm.state === 'running' ? (vm.slots ?? 0) : 0), 0)
   return slots > 0 ? ` · ${plural(slots, 'task')} at once` : ''
 }
 

@@ -25,7 +25,7 @@ export interface PlotSpec {
 export interface TimePlot {
   readonly element: HTMLElement
   setData(columns: uPlot.AlignedData): void
-  /** At the column under the cursor; undefined = the last one. */
+  /** At the column under the cursor; undefined = the last ones that are known. */
   showValues(index: number | undefined): void
   setWidth(width: number): void
   repaint(): void
@@ -43,7 +43,7 @@ export interface PlotHooks {
 
 /** Room for the last label of the time axis. */
 export const PLOT_RIGHT_PX = 12
-const PLOT_HEIGHT = 64
+const PLOT_HEIGHT = 68
 const TIME_LABELS_HEIGHT = 22
 const HEADROOM = 1.12
 const SYNC_KEY = 'job'
@@ -59,9 +59,9 @@ export function makeTimePlot(spec: PlotSpec, hooks: PlotHooks): TimePlot {
   const element = make('figure', {}, make('figcaption', {}, make('h3', {}, spec.title), legend), canvas)
   const plot = new uPlot(optionsOf(spec, hooks), [[], ...spec.lines.map(() => [])], canvas)
   const showValues = (index: number | undefined) => {
-    const at = index ?? (plot.data[0]?.length ?? 0) - 1
     for (const [line, value] of values.entries()) {
-      const number = plot.data[line + 1]?.[at]
+      const column = plot.data[line + 1]
+      const number = index === undefined ? lastKnown(column) : column?.[index]
       setText(value, typeof number === 'number' ? (spec.lines[line]?.format(number) ?? '') : '–')
     }
     if (index === undefined) canvas.setAttribute('aria-label', describe(spec, values))
@@ -89,6 +89,14 @@ export function makeTimePlot(spec: PlotSpec, hooks: PlotHooks): TimePlot {
   }
 }
 
+function lastKnown(column: uPlot.AlignedData[number] | undefined): number | undefined {
+  for (let index = (column?.length ?? 0) - 1; index >= 0; index--) {
+    const value = column?.[index]
+    if (typeof value === 'number') return value
+  }
+  return undefined
+}
+
 /** In CSS, because it is narrower on a phone, and because the VM timeline begins where the charts do. */
 export function axisWidth(): number {
   return Number.parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--axis'))
@@ -104,7 +112,7 @@ function optionsOf(spec: PlotSpec, hooks: PlotHooks): uPlot.Options {
   return {
     width: 300,
     height: heightOf(spec),
-    padding: [4, PLOT_RIGHT_PX, spec.timeLabels ? 0 : 4, 0],
+    padding: [8, PLOT_RIGHT_PX, spec.timeLabels ? 0 : 4, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC_KEY },
@@ -148,6 +156,7 @@ function seriesOf({ tone, shape, label }: LineSpec): uPlot.Series {
     stroke: () => color(tone),
     width: 1.5,
     points: { show: false },
+    spanGaps: true, // samples of the queue are rarer than points
     ...(shape === 'area' ? { fill: () => translucent(color(tone)) } : undefined),
     ...(steps === undefined ? undefined : { paths: steps }),
   }
