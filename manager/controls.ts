@@ -3,6 +3,7 @@
 // A row is settled only after it has taken effect. A manager that is killed in between leaves it open, and whoever runs the
 // job next decides: limits still hold then; a pause, a stop or a requeueing was asked of a manager that is gone.
 import type { DatabaseSync } from 'node:sqlite'
+import type { PoolLimits } from '../core/job-config.ts'
 import { hasTable } from './job-db-open.ts'
 import { renderTimestamp } from './timestamps.ts'
 
@@ -12,6 +13,20 @@ export type ControlActionName = (typeof CONTROL_ACTIONS)[number]
 export interface PoolLimitChange {
   readonly maxInstances?: number
   readonly maxTotalCostUsd?: number
+}
+
+/** What holds for the pool by order of people. */
+export interface PoolOrders {
+  /** No VM shall run. */
+  readonly paused: boolean
+  readonly limits: PoolLimitChange
+}
+
+export function withLimits<Config extends { readonly pool: PoolLimits }>(
+  config: Config,
+  limits: PoolLimitChange | undefined,
+): Config {
+  return limits === undefined ? config : { ...config, pool: { ...config.pool, ...limits } }
 }
 
 export interface ControlOrder {

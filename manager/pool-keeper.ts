@@ -5,17 +5,17 @@ import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Pool, QueueAdmin, Vm } from '../infra/provider.ts'
 import type { AppliedBatch } from './applied-batch.ts'
+import { type PoolOrders, withLimits } from './controls.ts'
 import { DecisionLog, readFirstDecisionAt } from './decisions.ts'
 import type { JobDb } from './job-db.ts'
-import type { VmRecord } from './job-db-vms.ts'
 import { FORGOTTEN_AFTER_MS, foreignVms, type KeeperMemory } from './keeper-memory.ts'
 import type { LaunchIntents } from './launch-intents.ts'
 import { microUsdOf } from './ledger.ts'
 import type { ManagerLease } from './manager-lease.ts'
 import { Launcher } from './pool-keeper-launch.ts'
-import { poolTimesOf } from './pool-times.ts'
+import { paidUntil, poolTimesOf } from './pool-times.ts'
 import { type Action, type PoolView, reconcile } from './reconcile.ts'
-import { sumOf } from './reconcile-launch.ts'
+import { type PoolSums, sumOf } from './reconcile-launch.ts'
 import { type Choice, tasksPerVm } from './select-offers.ts'
 import { historyOf, rankChoices } from './select-rank.ts'
 import { SpotMarket } from './spot-market.ts'
@@ -32,6 +32,8 @@ export interface PoolKeeperOptions {
   /** Absent where VMs boot from the template of the job's stack. `endBy`: when the VM must end by itself, or the job's limit of money does not hold without a manager. */
   readonly scriptOf?: ((choice: Choice, endBy?: Date) => string) | undefined
   readonly log: KeeperLog
+  /** What people ask for meanwhile. */
+  readonly orders?: () => PoolOrders
   /** Without one, nobody else may look after the job. */
   readonly lease?: Pick<ManagerLease, 'renew'>
   /** Of the keeper that this one follows, where the DB does not hold all of the job. */
@@ -95,12 +97,10 @@ export class PoolKeeper {
     return this.#vms
   }
 
-  /** Tasks that the VMs of the last look can run at once. */
-  get slotCount(): number {
-    return sumOf(
-      this.#vms.filter(vm => vm.state === 'running'),
-      this.#options.config.tasks,
-    ).slotCount
+  /** What the running VMs of the last look add up to. */
+  get sums(): PoolSums {
+    const running = this.#vms.filter(vm => vm.state === 'running')
+    return sumOf(running, this.#options.config.tasks)
   }
 
   /** True if at the last look no VM held a task, or there was none. */
@@ -164,7 +164,9 @@ export class PoolKeeper {
   }
 
   #view({ vms, idle, unanswered }: Pick<PoolView, 'vms' | 'idle'> & { readonly unanswered: boolean }): PoolView {
-    const { config, db, choices } = this.#options
+    const { db, choices } = this.#options
+    const orders = this.#options.orders?.()
+    const config = withLimits(this.#options.config, orders?.limits)
     const now = this.#now()
     const records = db.vms()
     const history = historyOf(records, now)
@@ -182,6 +184,7 @@ export class PoolKeeper {
       stillborn: this.#watch.stillborn(),
       ...(this.#canary && !this.#watch.proven() ? { unproven: true } : undefined),
       ...(this.#options.roughCount ? { roughCount: true } : undefined),
+      ...(orders === undefined ? undefined : { orders }),
     }
   }
 
@@ -289,11 +292,3 @@ export class PoolKeeper {
 }
 
 const IDLE_LOOK_TASKS_PER_VM = 1000 // with more tasks left than this, VMs are not idle and the queue need not be asked
-
-function paidUntil(vms: readonly VmRecord[]): ReadonlyMap<VmId, Date> {
-  return new Map(
-    vms.flatMap(({ id, launchedAt, paidSeconds }) =>
-      paidSeconds === undefined ? [] : [[id, new Date(launchedAt.getTime() + paidSeconds * 1000)]],
-    ),
-  )
-}

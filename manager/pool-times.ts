@@ -1,5 +1,7 @@
 // The times that money is reckoned with: how long a VM boots, runs on unseen, and must be paid for at least. Pure.
+import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
+import type { VmRecord } from './job-db-vms.ts'
 
 export interface PoolTimes {
   readonly bootSeconds: number
@@ -23,4 +25,13 @@ export function poolTimesOf({ provider, section, watch, boot }: JobConfig): Pool
     leastPaidSeconds: 2 * horizonSeconds + bootSeconds,
     mostPaidSeconds: boot.maxVmLifetimeSeconds,
   }
+}
+
+/** When the money reserved for each VM ends. */
+export function paidUntil(vms: readonly VmRecord[]): ReadonlyMap<VmId, Date> {
+  return new Map(
+    vms.flatMap(({ id, launchedAt, paidSeconds }) =>
+      paidSeconds === undefined ? [] : [[id, new Date(launchedAt.getTime() + paidSeconds * 1000)]],
+    ),
+  )
 }

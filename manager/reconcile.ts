@@ -2,6 +2,7 @@
 import type { VmId } from '../core/ids.ts'
 import type { JobConfig } from '../core/job-config.ts'
 import type { Vm } from '../infra/provider.ts'
+import type { PoolOrders } from './controls.ts'
 import { type Launch, type LaunchDecision, planLaunch, spreadLaunch, sumOf } from './reconcile-launch.ts'
 import { findUnpaid, horizonUsd, type MoneyView, moneyIsOut, reservedUsd } from './reconcile-money.ts'
 import { findSilent, type SignsOfLife } from './reconcile-silence.ts'
@@ -24,6 +25,8 @@ export interface PoolView extends MoneyView {
   readonly unproven?: boolean
   /** The count of tasks is rough: 0 may mean that some are left. Absent = it is exact. */
   readonly roughCount?: boolean
+  /** Absent where nobody can ask for anything. */
+  readonly orders?: PoolOrders
 }
 
 export type Action =
@@ -50,6 +53,7 @@ export function reconcile(view: PoolView): Decision {
     const reason = 'no task seems to be left; VMs without work end by themselves'
     return { ...idleDecision(reason), actions: terminate(findUnpaid(active, view), OUT_OF_MONEY) }
   }
+  if (view.orders?.paused) return endAll(active, 'the job is paused')
 
   const broke = moneyIsOut(view, active, view.choices)
   if (broke !== undefined) return abort(active, broke)
@@ -62,7 +66,9 @@ export function reconcile(view: PoolView): Decision {
   const unpaid = new Set(findUnpaid(heard, view))
   const paid = heard.filter(vm => !unpaid.has(vm.id))
   const superfluous = findSuperfluous(paid, view)
-  const kept = paid.filter(vm => !superfluous.has(vm.id))
+  const needed = paid.filter(vm => !superfluous.has(vm.id))
+  const excess = new Set(findExcess(needed, view))
+  const kept = needed.filter(vm => !excess.has(vm.id))
 
   const keptIds = new Set(kept.map(vm => vm.id))
   const ending = view.vms.filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
@@ -78,6 +84,7 @@ export function reconcile(view: PoolView): Decision {
       ...terminate(silence.ids, silence.because),
       ...terminate([...unpaid], OUT_OF_MONEY),
       ...terminate([...superfluous], 'idle'),
+      ...terminate([...excess], `max_instances is ${view.config.pool.maxInstances} now`),
       ...(launch === undefined ? [] : spreadLaunch(launch, view.config.tasks)),
     ],
     reason,
@@ -98,6 +105,14 @@ function findSuperfluous(vms: readonly Vm[], { idle, unfinishedCount, config }: 
     slotCount = left
   }
   return found
+}
+
+/** Where somebody has lowered max_instances: the youngest, which have the least to lose. Otherwise a limit ends no VM. */
+function findExcess(vms: readonly Vm[], { orders, config }: PoolView): readonly VmId[] {
+  const count = vms.length - config.pool.maxInstances
+  if (orders?.limits.maxInstances === undefined || count <= 0) return []
+  const youngest = vms.toSorted((a, b) => b.launchedAt.getTime() - a.launchedAt.getTime())
+  return youngest.slice(0, count).map(vm => vm.id)
 }
 
 /** One VM until it has shown that it can work: a broken startup script then costs one VM, not a fleet. */

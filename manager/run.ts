@@ -3,9 +3,13 @@ import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Provider, Queue } from '../infra/provider.ts'
 import { collectEvents } from './collector.ts'
+import type { ControlOrder } from './controls.ts'
 import type { JobDb } from './job-db.ts'
+import { Looks } from './looks.ts'
+import { obeyControls, type StandingOrders } from './obey-controls.ts'
 import type { PoolKeeper } from './pool-keeper.ts'
 import { resendLost } from './resend-lost.ts'
+import { takeSamples } from './samples.ts'
 
 export interface RunOptions {
   readonly provider: Provider
@@ -19,6 +23,10 @@ export interface RunOptions {
   readonly lookSeconds: number
   readonly outputFile?: string
   readonly onProgress: () => void
+  /** What people ask for through the dashboard. */
+  readonly orders: StandingOrders
+  /** Puts what failed for good back into the queue; says how many. */
+  readonly requeue: () => Promise<number>
   readonly log: (level: 'INFO' | 'WARNING' | 'ERROR', text: string) => void
   /** Ends the run and leaves VMs and queues as they are. */
   readonly signal: AbortSignal
@@ -28,6 +36,8 @@ export type RunEnd =
   | { readonly kind: 'finished' }
   /** The VMs are ended, the queues are kept. */
   | { readonly kind: 'aborted'; readonly because: string }
+  /** By order; to be settled once the VMs are ended. */
+  | { readonly kind: 'stopped'; readonly order: ControlOrder }
   /** By the signal. */
   | { readonly kind: 'left' }
 
@@ -37,12 +47,16 @@ export async function runJob(options: RunOptions): Promise<RunEnd> {
   const leave = () => stop.abort()
   options.signal.addEventListener('abort', leave, { once: true })
   if (options.signal.aborted) stop.abort()
+  const looks = new Looks()
   const parts = [
     collect(options, stop.signal),
-    keep(options, stop.signal),
+    keep(options, looks, stop.signal),
+    obey(options, looks, stop.signal),
+    sample(options, stop.signal),
     send(options, stop.signal),
     tell(options, stop.signal),
   ]
+  stop.signal.addEventListener('abort', () => looks.end(), { once: true })
   try {
     const end = await Promise.race(parts)
     stop.abort()
@@ -68,15 +82,15 @@ async function collect({ db, events, keeper, outputFile, log }: RunOptions, sign
   return db.unfinishedCount() === 0 ? { kind: 'finished' } : { kind: 'left' }
 }
 
-async function keep(options: RunOptions, signal: AbortSignal): Promise<RunEnd> {
+async function keep(options: RunOptions, looks: Looks, signal: AbortSignal): Promise<RunEnd> {
   const { keeper, lookSeconds, db, events, log } = options
   while (!signal.aborted) {
     const backlog = await events.admin.depth().catch(() => undefined)
     if (backlog !== undefined && backlog.ready + backlog.leased === 0) keeper.heardAll()
-    const because = await keeper.tick()
+    const because = await looks.make(() => keeper.tick())
     if (because !== undefined) return { kind: 'aborted', because }
     if (db.unfinishedCount() > 0 && keeper.nobodyWorks) await resend(options)
-    await systemClock.sleep(lookSeconds * 1000, signal)
+    await systemClock.sleep(lookSeconds * 1000, looks.wanted(signal))
   }
   return { kind: 'left' }
 
@@ -88,6 +102,18 @@ async function keep(options: RunOptions, signal: AbortSignal): Promise<RunEnd> {
       log('ERROR', `Lost tasks could not be sent again; trying again: ${messageOf(error)}`)
     }
   }
+}
+
+async function obey(options: RunOptions, looks: Looks, signal: AbortSignal): Promise<RunEnd> {
+  const { db, keeper, orders, requeue, log } = options
+  const parts = { db, orders, requeue, log, lookNow: () => looks.next(), vms: () => keeper.vms }
+  const order = await obeyControls(parts, signal)
+  return order === undefined ? { kind: 'left' } : { kind: 'stopped', order }
+}
+
+async function sample({ db, tasks, keeper }: RunOptions, signal: AbortSignal): Promise<RunEnd> {
+  await takeSamples({ sqlite: db.sqlite, taskQueue: tasks, pool: () => keeper.sums, signal })
+  return { kind: 'left' }
 }
 
 async function send({ load }: RunOptions, signal: AbortSignal): Promise<RunEnd> {

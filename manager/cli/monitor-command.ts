@@ -3,6 +3,7 @@ import { collectEvents } from '../collector.ts'
 import { totalCount } from '../job-db-status.ts'
 import { observeVms } from '../observe-vms.ts'
 import { buildReport, renderReport } from '../report.ts'
+import { takeSamples } from '../samples.ts'
 import { openDashboardBeside } from './dashboard-command.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
@@ -36,6 +37,12 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       warn: sentence => terminal.log('WARNING', sentence),
       signal: stop.signal,
     })
+    const sampling = takeSamples({
+      sqlite: db.sqlite,
+      taskQueue: job.queues.tasks,
+      pool: () => undefined,
+      signal: stop.signal,
+    })
     const collecting = collectEvents({
       queue: job.queues.events,
       db,
@@ -52,7 +59,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
     } finally {
       clearInterval(ticking)
       stop.abort()
-      await Promise.all([collecting, observing])
+      await Promise.all([collecting, observing, sampling])
       terminal.showBlock([])
     }
     if (interrupt !== undefined)

@@ -85,7 +85,8 @@ export class ProgressDisplay {
     this.#depthAt = now
     tasks.admin.depth().then(
       depth => {
-        this.#heldCount = depth === undefined || depth.estimated ? undefined : Math.min(depth.leased, keeper.slotCount)
+        this.#heldCount =
+          depth === undefined || depth.estimated ? undefined : Math.min(depth.leased, keeper.sums.slotCount)
       },
       () => {
         this.#heldCount = undefined

@@ -1,9 +1,13 @@
 // run: a whole job in one command, from the task file to the report. Also `run --continue` and `run --dry-run`.
 
+import { beginControls, type PoolLimitChange, settleOrder } from '../controls.ts'
+import type { JobDb } from '../job-db.ts'
 import { LaunchIntents } from '../launch-intents.ts'
 import { ManagerLease } from '../manager-lease.ts'
+import { StandingOrders } from '../obey-controls.ts'
 import { PoolKeeper } from '../pool-keeper.ts'
 import { buildReport, renderReport } from '../report.ts'
+import { requeueFailed } from '../requeue.ts'
 import { type RunEnd, runJob } from '../run.ts'
 import type { Choice } from '../select-offers.ts'
 import { startupScriptFor } from '../startup-scripts.ts'
@@ -71,8 +75,10 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   const { config, queues, provider } = job
   const log = terminal.log.bind(terminal)
   using lease = new ManagerLease(db.sqlite)
+  const orders = new StandingOrders(standingLimits(db, invocation))
   const keeper = new PoolKeeper({
     lease,
+    orders: () => orders.now,
     pool: openPool(job),
     taskQueue: queues.tasks,
     db,
@@ -101,6 +107,8 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     load: signal => send(signal),
     lookSeconds: lookSeconds(job),
     onProgress: () => display.update(),
+    orders,
+    requeue: () => requeueDead(db, queues),
     log,
     signal: stop.signal,
     ...(outputFile === undefined ? undefined : { outputFile }),
@@ -116,6 +124,12 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     return EXIT_CODES[end.interrupt]
   }
   terminal.showBlock([])
+  if (end.kind === 'stopped') {
+    await terminateVms(keeper, log)
+    settleOrder(db.sqlite, end.order, new Date())
+    terminal.log('WARNING', `Stopped from the dashboard. Database and queues are kept; to go on: ${continueHint(job)}.`)
+    return 1
+  }
   if (end.kind === 'aborted') {
     await terminateVms(keeper, log)
     terminal.log(
@@ -128,6 +142,28 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   const report = buildReport(db, { now: new Date() })
   terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
   return report.allCompleted ? 0 : 1
+}
+
+/** What was changed through the dashboard holds for the next manager too, unless it is told otherwise. */
+function standingLimits(db: JobDb, { options, terminal }: Invocation): PoolLimitChange {
+  const [instances, cost] = [options.value('max-instances'), options.value('max-total-cost')]
+  const given = {
+    ...(typeof instances === 'number' ? { maxInstances: instances } : undefined),
+    ...(typeof cost === 'number' ? { maxTotalCostUsd: cost } : undefined),
+  }
+  const limits = beginControls(db.sqlite, given, new Date())
+  for (const [name, value] of Object.entries(limits)) {
+    terminal.log(
+      'INFO',
+      `${name === 'maxInstances' ? 'max_instances' : 'max_total_cost'} is ${value}, as it was set last`,
+    )
+  }
+  return limits
+}
+
+async function requeueDead(db: JobDb, { tasks, dead }: OpenJob['queues']): Promise<number> {
+  const { letterCount, rowCount } = await requeueFailed({ db, tasks, dead, statuses: ['failed'] })
+  return letterCount + rowCount
 }
 
 type Order = 'terminate' | 'leave'
