@@ -98,7 +98,7 @@ export class QueueSettler {
     })
     const gone = new Set([...refused.map(({ entry }) => entry), ...undone])
     for (const lease of held) if (!gone.has(lease)) how.settled(lease)
-    const what = `${doing} ${held.length} messages of queue "${address.name}"`
+    const what = `${doing} messages of queue "${address.name}"`
     const odd = refused.find(({ code }) => !LOST_CODES.has(code))
     if (odd !== undefined) throw connection.failure(new Error(odd.said), what)
     if (undone.length > 0 && !isMissingQueue(error)) throw connection.failure(error, what)

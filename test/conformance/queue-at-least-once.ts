@@ -19,17 +19,20 @@ export function queueAtLeastOnce(
 ): void {
   it(`${name}: loses no message, however often anything happens twice`, { timeout: 2 * LIMIT_MS }, async () => {
     const subject = await openSubject()
-    const queue = subject.provider.openQueue(subject.queueName(), { leaseSeconds: subject.leaseSeconds })
-    await insist(() => queue.admin.ensure())
-    const bodies = Array.from({ length: messageCount }, (_, index) => `m${index}`)
-    await sendAll(queue, bodies)
-    const done = new Set<string>()
-    await Promise.all(Array.from({ length: CONSUMER_COUNT }, (_, index) => consume(queue, done, messageCount, index)))
-    assert.deepEqual(
-      bodies.filter(body => !done.has(body)),
-      [],
-    )
-    await subject.close()
+    try {
+      const queue = subject.provider.openQueue(subject.queueName(), { leaseSeconds: subject.leaseSeconds })
+      await insist(() => queue.admin.ensure())
+      const bodies = Array.from({ length: messageCount }, (_, index) => `m${index}`)
+      await sendAll(queue, bodies)
+      const done = new Set<string>()
+      await Promise.all(Array.from({ length: CONSUMER_COUNT }, (_, index) => consume(queue, done, messageCount, index)))
+      assert.deepEqual(
+        bodies.filter(body => !done.has(body)),
+        [],
+      )
+    } finally {
+      await subject.close()
+    }
   })
 }
 
