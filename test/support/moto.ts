@@ -14,6 +14,8 @@ export interface Moto {
   endInstance(end: InstanceEnd): Promise<void>
   /** Refuses the next `times` requests whose body holds all the texts. */
   fail(failure: RequestFailure): Promise<void>
+  /** Client tokens of earlier requests count no more, as after a day on EC2. */
+  forgetClientTokens(): Promise<void>
   close(): Promise<void>
 }
 
@@ -59,6 +61,7 @@ export async function startMoto(): Promise<Moto> {
     setCapacity: vmsByPlace => steer(endpoint, 'capacity', vmsByPlace),
     endInstance: end => steer(endpoint, 'end', end),
     fail: failure => steer(endpoint, 'fail', { times: 1, carriedOut: false, ...failure }),
+    forgetClientTokens: () => steer(endpoint, 'forget', {}),
     async close() {
       if (server.exitCode !== null || server.signalCode !== null) return
       const exit = once(server, 'exit')

@@ -3,7 +3,7 @@ public parameters that say which image is Ubuntu's newest.
 
 Prints its port. Tests steer it: POST /steer/capacity {"<type> <zone>": VMs that are left, or the error code of a refusal},
 POST /steer/end {"id", "code", "message", "transition"}, POST /steer/fail {"holds": [texts of a request's body], "code",
-"message", "times", "carriedOut"}.
+"message", "times", "carriedOut"}, POST /steer/forget {} for the client tokens.
 """
 
 import io
@@ -103,6 +103,8 @@ Fleet.get_launch_spec_counts = launch_spec_counts
 def steer(what, body):
     if what == "capacity":
         capacity.update(body)
+    elif what == "forget":
+        answers.clear()
     elif what == "fail":
         failures.append(body)
     elif what == "end":

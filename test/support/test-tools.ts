@@ -9,7 +9,7 @@ const PYTHON_FOLDER = join(import.meta.dirname, '..', '..', '.test-tools', 'pyth
 const python = join(PYTHON_FOLDER, 'bin', 'python')
 
 /** Why tests with these tools cannot run here; false = they can. For `skip`: with CI=true a skipped test fails the run. */
-export const toolsMissing = existsSync(join(PYTHON_FOLDER, 'installed.txt'))
+const toolsMissing = existsSync(join(PYTHON_FOLDER, 'installed.txt'))
   ? false
   : 'the test tools are not installed: npm run test:tools'
 

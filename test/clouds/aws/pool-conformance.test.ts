@@ -1,5 +1,5 @@
 // The EC2 pool passes the suite of all pools, on moto.
-import { AwsPool } from '../../../infra/aws/pool.ts'
+import { openProvider } from '../../../infra/aws/index.ts'
 import type { Provider } from '../../../infra/provider.ts'
 import { poolConformance } from '../../conformance/pool-suite.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
@@ -26,25 +26,19 @@ withTools(() => {
 
 /** Moto has no prices: the suite gets one offer from here, all else from the adapter. */
 function providerOn(moto: Moto): Provider {
-  const pools: AwsPool[] = []
-  const notHere = () => {
-    throw new Error('Not part of this test.')
-  }
+  const provider = openProvider(motoSettings(moto))
   return {
-    name: 'aws',
-    limits: { maxBodyBytes: 0, maxLeaseSeconds: 0, maxTotalLeaseSeconds: 0, maxDelaySeconds: 0, maxBatch: 0 },
-    openQueue: notHere,
-    openInstance: notHere,
-    openObjects: notHere,
-    openNotebook: notHere,
-    openCatalog: () => ({ offers: async () => [OFFER], images: notHere, regions: notHere }),
-    openPool(job) {
-      const pool = new AwsPool(motoSettings(moto), job)
-      pools.push(pool)
-      return pool
+    name: provider.name,
+    limits: provider.limits,
+    openQueue: (name, options) => provider.openQueue(name, options),
+    openPool: job => provider.openPool(job),
+    openInstance: () => provider.openInstance(),
+    openCatalog() {
+      const catalog = provider.openCatalog()
+      return { offers: async () => [OFFER], images: () => catalog.images(), regions: () => catalog.regions() }
     },
-    async close() {
-      for (const pool of pools) pool.close()
-    },
+    openObjects: () => provider.openObjects(),
+    openNotebook: job => provider.openNotebook(job),
+    close: () => provider.close(),
   }
 }

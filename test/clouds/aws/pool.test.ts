@@ -116,6 +116,7 @@ withTools(() => {
       const { jobId, pool } = await bench.openJob()
       const whole = plan()
       const { launched } = await pool.launch(whole)
+      await bench.moto.forgetClientTokens()
       const again = await bench
         .openPool(jobId)
         .launch({ ...whole, vmCount: 5, choices: [choice({ priceUsdPerHour: 2 })] })
