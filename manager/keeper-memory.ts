@@ -2,7 +2,7 @@
 import type { VmId } from '../core/ids.ts'
 import type { Vm } from '../infra/provider.ts'
 import type { MarketMemory } from './spot-market.ts'
-import type { WatchMemory } from './vm-watch.ts'
+import { launchedBefore, type WatchMemory } from './vm-watch.ts'
 
 export interface KeeperMemory {
   /** When the job first decided anything. */
@@ -26,9 +26,10 @@ export interface Origins {
 
 /** VMs of an earlier job of the same name are still listed for a while; their cost is not this job's. */
 export function foreignVms(vms: readonly Vm[], { known, begunAt, countedUntil }: Origins): ReadonlySet<VmId> {
-  const foreign = vms.filter(({ id, state, launchedAt, endedAt }) => {
+  const foreign = vms.filter(vm => {
+    const { id, state, endedAt } = vm
     if (known.has(id) || (state !== 'terminated' && state !== 'stopping')) return false
-    if (begunAt === undefined || launchedAt < begunAt) return true
+    if (begunAt === undefined || launchedBefore(vm, begunAt)) return true
     return endedAt !== undefined && countedUntil !== undefined && endedAt < countedUntil
   })
   return new Set(foreign.map(vm => vm.id))

@@ -27,6 +27,11 @@ export interface WatchMemory {
 
 const NONE: Stillborn = { count: 0, endReason: '' }
 
+/** Clouds tell the second of a launch, not more. */
+export function launchedBefore({ launchedAt }: Vm, at: Date): boolean {
+  return launchedAt.getTime() < Math.floor(at.getTime() / 1000) * 1000
+}
+
 export class VmWatch {
   readonly #firstHeardAt = new Map<VmId, Date>()
   readonly #heardAt = new Map<VmId, Date>()
@@ -113,7 +118,7 @@ export class VmWatch {
       const lastWords = this.#lastWords.get(vm.id)
       const couldWork = this.#heardAt.has(vm.id) && lastWords === undefined
       if (couldWork || !this.workWaits || INNOCENT_ENDS.includes(vm.endReason) || this.#forgotten.has(vm.id)) continue
-      if (this.#since !== undefined && vm.launchedAt < this.#since) continue
+      if (this.#since !== undefined && launchedBefore(vm, this.#since)) continue
       this.#stillborn = {
         count: this.#stillborn.count + 1,
         endReason: lastWords ?? vm.endReason ?? 'reason unknown',

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { openProvider } from '../../../infra/aws/index.ts'
 import type { ProviderSettings } from '../../../infra/open-provider.ts'
 import { notebookConformance } from '../../conformance/notebook-suite.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 import { withTools } from '../../support/test-tools.ts'
+import { motoSettings } from './moto-stack.ts'
+import { makeNotebookTable } from './notebook-table.ts'
 
 withTools(() => {
   notebookConformance('aws on moto', async () => {
@@ -59,28 +60,13 @@ interface Bench {
 
 async function openBench(): Promise<Bench> {
   const moto: Moto = await startMoto()
-  const env = { AWS_ENDPOINT_URL: moto.endpoint, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
-  const client = new DynamoDBClient({
-    endpoint: moto.endpoint,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  })
+  const settings = motoSettings(moto)
   return {
-    settings: { region: 'us-east-1', env },
+    settings,
     async makeTable(jobId) {
-      await client.send(
-        new CreateTableCommand({
-          TableName: `cloud-tasks-${jobId}`,
-          BillingMode: 'PAY_PER_REQUEST',
-          AttributeDefinitions: [{ AttributeName: 'job_id', AttributeType: 'S' }],
-          KeySchema: [{ AttributeName: 'job_id', KeyType: 'HASH' }],
-        }),
-      )
+      await makeNotebookTable(settings, jobId)
       return jobId
     },
-    async close() {
-      client.destroy()
-      await moto.close()
-    },
+    close: () => moto.close(),
   }
 }
