@@ -48,7 +48,7 @@ export function cpuFamilyOf(instanceType: string, manufacturer?: string): string
   const maker = makerOf(attributes, manufacturer)
   if (ACCELERATED.test(series)) return maker === 'intel' ? 'Intel' : undefined
   const table = maker === 'aws' ? GRAVITON : maker === 'amd' ? AMD : maker === 'intel' ? INTEL : {}
-  return table[Number(generation)] ?? (maker === 'intel' ? 'Intel' : undefined)
+  return table[Number(generation)] ?? (maker === 'intel' ? 'Intel' : maker === 'aws' ? 'AWS Graviton' : undefined)
 }
 
 function makerOf(attributes: string, manufacturer: string | undefined): 'aws' | 'amd' | 'intel' | undefined {

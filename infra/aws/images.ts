@@ -50,13 +50,18 @@ async function imagesOf(client: EC2Client, publisher: Publisher): Promise<Image[
 }
 
 function newestOfEachArchitecture(images: readonly Ec2Image[]): Ec2Image[] {
-  const newest = new Map<string, Ec2Image>()
-  for (const image of images) {
-    const { Architecture = '', CreationDate = '' } = image
-    if (CreationDate >= (newest.get(Architecture)?.CreationDate ?? '')) newest.set(Architecture, image)
-  }
-  return ['x86_64', 'arm64'].flatMap(architecture => newest.get(architecture) ?? [])
+  const sorted = images.toSorted(newestFirst)
+  return ['x86_64', 'arm64'].flatMap(wanted => sorted.find(({ Architecture }) => Architecture === wanted) ?? [])
 }
+
+/** Of those made on the same day, with several kernels, the one with the newest kernel. */
+function newestFirst(a: Ec2Image, b: Ec2Image): number {
+  const day = ({ CreationDate = '' }: Ec2Image) => CreationDate.slice(0, 10)
+  if (day(a) !== day(b)) return day(a) < day(b) ? 1 : -1
+  return byNumbers.compare(b.Name ?? '', a.Name ?? '')
+}
+
+const byNumbers = new Intl.Collator('en', { numeric: true })
 
 function imageOf(image: Ec2Image, { source, family, owner }: Publisher): Image {
   const { Name, ImageId: id = '', Description, State, CreationDate, Architecture } = image
