@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Objects } from '../provider.ts'
+import { readResumed } from '../resumed-read.ts'
 import { isWebUrl, readWeb } from '../web-file.ts'
 import { awsClientConfig } from './connection.ts'
 import { awsErrorCode, awsFailure } from './failure.ts'
@@ -17,8 +18,6 @@ import { awsRegionIfKnown } from './region.ts'
 
 const PREFIX = 'cloud-tasks/' // of all that we write: a lifecycle rule or a policy can name it
 const ANY_REGION = 'us-east-1' // each says where a bucket is, and the client follows: a task file needs no region
-const MAX_BREAKS = 5 // of the connection, in a row, without a byte in between
-const FIRST_PAUSE_MS = 200
 
 export class AwsObjects implements Objects {
   readonly #settings: ProviderSettings
@@ -62,29 +61,19 @@ export class AwsObjects implements Objects {
     this.#opened = undefined
   }
 
-  /** A connection that breaks midway is made again from the next byte on, as long as the object is still the same one. */
-  async *#readObject(place: Place): AsyncGenerator<Uint8Array> {
-    const url = urlOf(place)
+  /** A connection that breaks midway is made again, as long as the object is still the same one. */
+  #readObject(place: Place): AsyncGenerator<Uint8Array> {
     let etag: string | undefined
-    let offset = 0
-    for (let breaks = 0; ; breaks++) {
-      const answer = await this.#open(place, offset, etag)
-      const end = offset + (answer.ContentLength ?? Number.POSITIVE_INFINITY)
-      etag = answer.ETag
-      try {
-        for await (const chunk of bytesOf(answer)) {
-          offset += chunk.length
-          breaks = 0
-          yield chunk
-        }
-        if (offset >= end || end === Number.POSITIVE_INFINITY) return
-      } catch (error) {
-        if (offset >= end) return
-        if (breaks >= MAX_BREAKS) this.#fail(error, `reading ${url}, at byte ${offset}`, place)
-      }
-      if (breaks >= MAX_BREAKS) throw new UserError(`${url} ends at byte ${offset} again and again: try again later.`)
-      await this.#clock.sleep(FIRST_PAUSE_MS * 2 ** breaks * (0.5 + Math.random()))
-    }
+    return readResumed({
+      open: async fromByte => {
+        const answer = await this.#open(place, fromByte, etag)
+        etag = answer.ETag
+        const { ContentLength: length } = answer
+        return { bytes: bytesOf(answer), endByte: length === undefined ? undefined : fromByte + length }
+      },
+      failure: (error, atByte) => awsFailure(error, { doing: `reading ${urlOf(place)}, at byte ${atByte}` }),
+      clock: this.#clock,
+    })
   }
 
   async #open(place: Place, offset: number, etag: string | undefined): Promise<GetObjectCommandOutput> {
