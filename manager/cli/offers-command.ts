@@ -118,6 +118,8 @@ interface Column {
   readonly detail?: boolean
 }
 
+const takenBack = ({ monthlyInterruptionShare: share }: Row) =>
+  share === undefined ? '' : `${(share * 100).toFixed(1)} %`
 const usd = (amount: (row: Row) => number, digits: number) => (row: Row) => `$${amount(row).toFixed(digits)}`
 const COLUMNS: readonly Column[] = [
   { head: 'Instance Type', cell: row => row.instanceType },
@@ -128,6 +130,7 @@ const COLUMNS: readonly Column[] = [
   { head: 'Disk GB', cell: row => row.bootDiskGib.toFixed(2) },
   { head: 'Boot Disk Type', cell: row => row.bootDiskType ?? '' },
   { head: 'vCPU $/vCPU/h', cell: usd(perCpuPart, 5), onlyIf: perCpuPart, detail: true },
+  { head: 'Burst $/h', cell: usd(part('cpuBurst'), 5), onlyIf: part('cpuBurst'), detail: true },
   { head: 'Mem $/GB/h', cell: usd(perGbPart, 5), onlyIf: perGbPart, detail: true },
   { head: 'LSSD $/GB/h', cell: usd(perSsdGbPart, 6), onlyIf: perSsdGbPart, detail: true },
   { head: 'Disk $/GB/h', cell: usd(perDiskGbPart, 6), onlyIf: perDiskGbPart, detail: true },
@@ -138,6 +141,7 @@ const COLUMNS: readonly Column[] = [
   { head: 'Zone', cell: row => row.zone },
   { head: 'Processor', cell: row => row.cpuFamily ?? '', detail: true },
   { head: 'Rank', cell: row => String(row.cpuRank), detail: true },
+  { head: 'Taken back/month', cell: takenBack, onlyIf: row => row.monthlyInterruptionShare ?? 0, detail: true },
   {
     head: 'Description',
     cell: row => row.description ?? '',

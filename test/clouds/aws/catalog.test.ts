@@ -152,20 +152,23 @@ withTools(() => {
     })
 
     it('is listed and planned with by the command line', async () => {
-      const cli = async (...args: string[]) => {
+      const cli = async (line: string) => {
         const env = { ...process.env, ...cloud.settings.env }
-        const all = [MAIN, ...args, '--provider', 'aws', '--region', REGION, '--json']
-        const { stdout, stderr } = await promisify(execFile)(process.execPath, all, { env, timeout: 60_000 })
-        return { rows: JSON.parse(stdout), stderr }
+        const args = [MAIN, ...line.split(' '), '--provider', 'aws', '--region', REGION]
+        const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: 60_000 })
+        assert.equal(stderr, '')
+        return stdout
       }
-      const { rows, stderr } = await cli('list_instance_types', '--instance-types', 'c7i\\.large', '--use-spot')
-      assert.equal(stderr, '')
+      const rows = JSON.parse(await cli('list_instance_types --instance-types c7i\\.large --use-spot --json'))
       assert.deepEqual(
-        [rows[0].instance_type, rows[0].cpu_family, rows[0].boot_disk_type],
-        ['c7i.large', 'Intel Sapphire Rapids', 'gp3'],
+        [rows[0].instance_type, rows[0].cpu_family, rows[0].boot_disk_type, rows[0].monthly_interruption_share],
+        ['c7i.large', 'Intel Sapphire Rapids', 'gp3', 0.075],
       )
-      const plan = await cli(...'plan --job-id a --tasks 1000 --seconds-per-task 60 --instance-types c7i'.split(' '))
-      assert.match(plan.rows.choice.instance_type, /^c7i/)
+      const table = await cli('list_instance_types --instance-types t3.large --use-spot --detail')
+      assert.match(table, /Burst \$\/h .* Taken back\/month/)
+      assert.match(table, /t3\.large .* \$0\.07000 .* 7\.5 % /)
+      const plan = await cli('plan --job-id a --tasks 1000 --seconds-per-task 60 --instance-types c7i --json')
+      assert.match(JSON.parse(plan).choice.instance_type, /^c7i/)
     })
   })
 })
