@@ -1,11 +1,13 @@
 // Keeps what catalogues answered in files of the user's cache folder, so that a second command need not ask again. Knows no
 // prices. Every trouble with a file means "not kept": the answer is asked for again.
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../../core/clock.ts'
+
+const KEEP_MS = 40 * 86_400_000 // longer than anything is of use
 
 interface CacheEntry<T> {
   readonly value: T
@@ -69,9 +71,18 @@ export class PriceCache {
       await mkdir(dirname(path), { recursive: true })
       await writeFile(temporary, JSON.stringify({ format: 1, savedAt: savedAt.toISOString(), value }), { mode: 0o600 })
       await rename(temporary, path)
+      await this.#removeOld()
     } catch {
       // A full or read-only disk costs a repeated question next time, nothing else.
       await rm(temporary, { force: true }).catch(() => {})
+    }
+  }
+
+  /** Answers for credentials that are long gone, and what was left by killed programs. */
+  async #removeOld(): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      const path = join(this.#folder, name)
+      if (this.#clock.now() - (await stat(path)).mtimeMs > KEEP_MS) await rm(path, { force: true })
     }
   }
 

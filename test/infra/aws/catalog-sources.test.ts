@@ -1,6 +1,6 @@
 // When the catalogue of AWS asks its sources, and what it does without one of them.
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { UserError } from '../../../core/errors.ts'
@@ -70,6 +70,18 @@ describe('sources of the AWS catalog', { timeout: 60_000 }, () => {
       (await readdir(kept)).filter(file => file.endsWith('.part')),
       [],
     )
+  })
+
+  it('removes what it kept long ago', async () => {
+    await region.offers({ spot: true })
+    const kept = join(region.folder, 'cloud-tasks', 'aws')
+    const names = (await readdir(kept)).toSorted()
+    const left = join(kept, 'spot-0.json.1.part')
+    await writeFile(left, '{')
+    await utimes(left, new Date(0), new Date(0))
+    region.nowMs = Date.now() + 86_400_000
+    await region.offers({ spot: true })
+    assert.deepEqual((await readdir(kept)).toSorted(), names)
   })
 
   it('works where nothing can be kept', async () => {
