@@ -179,6 +179,7 @@ export function foldIntoOneFile(file: string): void {
   if (existsSync(file)) {
     const sqlite = new DatabaseSync(file, { timeout: LOCK_WAIT_MS })
     try {
+      sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)') // works beside a reader, of which the next line may fail
       sqlite.exec('PRAGMA journal_mode = DELETE')
     } catch (error) {
       if (codeOf(error) !== 'ERR_SQLITE_ERROR') throw error

@@ -103,6 +103,11 @@ export class PoolKeeper {
     return sumOf(running, this.#options.config.tasks)
   }
 
+  /** Tasks that they can run at once. */
+  get slotCount(): number {
+    return this.sums.slotCount
+  }
+
   /** True if at the last look no VM held a task, or there was none. */
   get nobodyWorks(): boolean {
     return this.#nobodyWorks

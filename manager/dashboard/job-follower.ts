@@ -77,8 +77,9 @@ export class JobFollower {
   }
 
   series(range: SeriesRange, job: JobView = this.job()): SeriesView {
-    const finishedMs = job.finishedAt === undefined ? undefined : Date.parse(job.finishedAt)
-    const parts = { watched: this.watched, index: this.#index, vms: this.vms(), nowMs: systemClock.now(), finishedMs }
+    const { starting, running, stopping } = job.vms
+    const goesOn = job.managerAlive || starting + running + stopping > 0 || (job.tasksPerSecond ?? 0) > 0
+    const parts = { watched: this.watched, index: this.#index, vms: this.vms(), nowMs: systemClock.now(), goesOn }
     return buildSeries(parts, range)
   }
 

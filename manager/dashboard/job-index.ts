@@ -1,4 +1,5 @@
 // All that the dashboard keeps in memory of one job. Filled by IndexFiller, read by everything else.
+import { FINAL_STATUSES } from '../job-db-status.ts'
 import { AttemptColumns, msOfTenths, statusCode, TaskColumns, tenthsOf } from './columns.ts'
 import { type Failure, FailureGroups } from './failure-groups.ts'
 import { TaskIds } from './task-ids.ts'
@@ -71,6 +72,11 @@ export class JobIndex {
   /** undefined for a VM of which no event was seen. */
   findVm(id: string): number | undefined {
     return this.#vmNumbers.get(id)
+  }
+
+  /** Tasks that are read as done, however they ended. */
+  finalCount(): number {
+    return FINAL_STATUSES.reduce((sum, status) => sum + (this.tasks.counts[statusCode(status)] ?? 0), 0)
   }
 
   /** When the last task ended. */

@@ -26,7 +26,11 @@ export function buildJobView({ watched, index, control, forecast, limits, dbChan
   const counts = readCounts(watched, index)
   const [total, unfinished] = [totalCount(counts), unfinishedCount(counts)]
   const finished = total > 0 && unfinished === 0
-  const lastEndedMs = finished && index.complete ? index.lastEndedMs() : undefined
+  const lastEndedMs = finished && index.finalCount() === total ? index.lastEndedMs() : undefined
+  const [controls, vms] = [readControlState(watched, limits), readVmCounts(watched)]
+  const tasksPerSecond = recentRate(index, now.getTime())
+  // Nothing can be foretold of a job on which nobody works.
+  const goesOn = !finished && !controls.paused && (vms.starting + vms.running > 0 || (tasksPerSecond ?? 0) > 0)
   return defined<JobView>({
     jobId: facts.jobId,
     provider: facts.provider,
@@ -38,17 +42,17 @@ export function buildJobView({ watched, index, control, forecast, limits, dbChan
     total,
     doneCount: total - unfinished,
     failedCount: FINAL_STATUSES.reduce((sum, status) => sum + (status === 'completed' ? 0 : counts[status]), 0),
-    tasksPerSecond: finished ? undefined : recentRate(index, now.getTime()),
-    eta: finished ? undefined : forecast?.eta,
+    tasksPerSecond: finished ? undefined : tasksPerSecond,
+    eta: goesOn ? forecast?.eta : undefined,
     cost: defined<CostView>({
       ...readCost(watched),
-      forecastUsd: finished ? undefined : forecast?.forecastUsd,
-      capUsd: limits.maxTotalCostUsd,
+      forecastUsd: goesOn ? forecast?.forecastUsd : undefined,
+      capUsd: controls.maxTotalCostUsd,
     }),
-    vms: readVmCounts(watched),
+    vms,
     managerAlive: isManaged(db.sqlite, now),
     control,
-    controls: readControlState(watched, limits),
+    controls,
     dbChangedAt,
     indexedShare: index.share,
     trouble: watched.trouble,

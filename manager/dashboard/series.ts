@@ -19,8 +19,8 @@ export interface SeriesParts {
   readonly index: JobIndex
   readonly vms: readonly VmRow[]
   readonly nowMs: number
-  /** When the last task ended, if the job is over. */
-  readonly finishedMs: number | undefined
+  /** Somebody works on the job, so that its course goes on until now. */
+  readonly goesOn: boolean
 }
 
 const NICE_SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400]
@@ -37,7 +37,8 @@ export function buildSeries(parts: SeriesParts, range: SeriesRange): SeriesView 
   const bucketSeconds = whole ? Math.max(nice, counted.widthMs / 1000) : least < 1 ? least : nice
   const start = Math.floor(from / bucketSeconds) * bucketSeconds
   const count = Math.max(1, Math.ceil((to - start) / bucketSeconds))
-  const grid: Grid = { startS: start, bucketSeconds, count, nowS: Math.min(parts.nowMs / 1000, toS) }
+  const nowS = parts.goesOn ? parts.nowMs / 1000 : Number.POSITIVE_INFINITY
+  const grid: Grid = { startS: start, bucketSeconds, count, nowS }
   return {
     t: Array.from({ length: count }, (_, bucket) => round(start + bucket * bucketSeconds)),
     bucketSeconds,
@@ -51,24 +52,19 @@ interface Grid {
   readonly startS: number
   readonly bucketSeconds: number
   readonly count: number
-  /** Nothing is known of what is later. */
+  /** While the job goes on: its last bucket is not over yet. */
   readonly nowS: number
 }
 
-function wholeSpan({ index, vms, nowMs, finishedMs }: SeriesParts): { fromS: number; toS: number } {
-  const { fromMs, count } = index.throughput.counted()
-  const begins = vms.map(vm => Date.parse(vm.launchedAt))
-  if (count > 0) begins.push(fromMs)
-  const fromS = (begins.length === 0 ? nowMs : begins.reduce((a, b) => Math.min(a, b))) / 1000
-  const ends = vms.map(vm => (vm.endedAt === undefined ? nowMs : Date.parse(vm.endedAt)))
-  const lastMs =
-    finishedMs === undefined
-      ? nowMs
-      : Math.max(
-          finishedMs,
-          ends.reduce((a, b) => Math.max(a, b), 0),
-        )
-  return { fromS, toS: Math.max(fromS + 1, Math.min(nowMs, lastMs) / 1000) }
+function wholeSpan({ index, vms, nowMs, goesOn }: SeriesParts): { fromS: number; toS: number } {
+  const { fromMs, widthMs, count } = index.throughput.counted()
+  let [begin, end] = count === 0 ? [nowMs, 0] : [fromMs, fromMs + count * widthMs]
+  for (const { launchedAt, endedAt } of vms) {
+    begin = Math.min(begin, Date.parse(launchedAt))
+    end = Math.max(end, endedAt === undefined ? nowMs : Date.parse(endedAt))
+  }
+  const toMs = goesOn || end === 0 ? nowMs : Math.min(nowMs, end)
+  return { fromS: begin / 1000, toS: Math.max(begin + 1000, toMs) / 1000 }
 }
 
 type Throughput = Pick<SeriesView, 'completedPerSecond' | 'failedPerSecond'>
@@ -133,7 +129,8 @@ function vmColumns(vms: readonly VmRow[], grid: Grid): VmColumns {
   let before = 0
   for (const vm of vms) {
     const launchedS = Date.parse(vm.launchedAt) / 1000
-    const endedS = vm.endedAt === undefined ? nowS : Date.parse(vm.endedAt) / 1000
+    const endedS =
+      vm.endedAt === undefined ? Math.min(nowS, startS + count * bucketSeconds) : Date.parse(vm.endedAt) / 1000
     const usdPerHour = vm.priceUsdPerHour ?? 0
     before += (usdPerHour * Math.max(0, Math.min(endedS, startS) - launchedS)) / 3600
     if (endedS < startS) continue
