@@ -260,6 +260,27 @@ export const RUN_KEYS = {
     default: '300',
     doc: 'replace a VM silent for this long; 0 = never',
   },
+  on_finish: {
+    type: 'text',
+    group: 'pool',
+    added: true,
+    secret: true,
+    doc: 'shell command or webhook (https://…) when every task has ended',
+  },
+  on_failure: {
+    type: 'text',
+    group: 'pool',
+    added: true,
+    secret: true,
+    doc: 'the same when tasks failed, or the job stopped by itself',
+  },
+  on_budget: {
+    type: 'text',
+    group: 'pool',
+    added: true,
+    secret: true,
+    doc: 'the same, in place of on_failure, when the job stopped at max_total_cost',
+  },
   db_file: { type: 'text', default: '<job_id>.db', doc: 'SQLite file of the job' },
 } as const satisfies KeyTable
 

@@ -15,6 +15,7 @@ export interface JobConfig {
   readonly tasks: TaskRules
   readonly boot: Boot
   readonly watch: Watch
+  readonly notify: Notify
   /** What only some clouds read: credentials, and the `local:` section. */
   readonly section: SectionValues
 }
@@ -105,6 +106,13 @@ export interface Watch {
   readonly startupTimeoutSeconds: number
   /** 0 = never. */
   readonly silenceTimeoutSeconds: number
+}
+
+/** Whom to tell how the job ended: shell commands or web addresses, which may be secret. */
+export interface Notify {
+  readonly onFinish: string | undefined
+  readonly onFailure: string | undefined
+  readonly onBudget: string | undefined
 }
 
 /** Merged values with every default filled in. */
@@ -214,6 +222,7 @@ export function jobConfigOf({ provider, values, startupScript, folder }: JobConf
       startupTimeoutSeconds: v.keepalive_startup_timeout,
       silenceTimeoutSeconds: v.keepalive_timeout,
     },
+    notify: { onFinish: v.on_finish, onFailure: v.on_failure, onBudget: v.on_budget },
     section: v,
   }
 }

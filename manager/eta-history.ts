@@ -52,7 +52,7 @@ export class ProgressHistory {
   hear(events: readonly string[]): void {
     const step = Math.max(1, Math.floor(events.length / LOOKED_AT))
     for (let index = 0; index < events.length; index += step) {
-      const found = ELAPSED.exec(events[index] ?? '')?.[1]
+      const found = ELAPSED_OF_ATTEMPT.exec(events[index] ?? '')?.[1]
       if (found !== undefined) this.#addTaskSeconds(Number(found))
     }
   }
@@ -67,4 +67,4 @@ export class ProgressHistory {
   }
 }
 
-const ELAPSED = /"event_type":"task_(?!interrupted).*"elapsed_time":([\d.]+)/
+export const ELAPSED_OF_ATTEMPT = /"event_type":"task_(?!interrupted).*"elapsed_time":([\d.]+)/

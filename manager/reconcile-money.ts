@@ -50,7 +50,7 @@ export function moneyIsOut(view: MoneyView, active: readonly Vm[], choices: read
   const { config, spentUsd, horizonSeconds, leastPaidSeconds = horizonSeconds } = view
   const { maxTotalCostUsd } = config.pool
   if (maxTotalCostUsd === undefined) return undefined
-  const limit = `max_total_cost ${renderUsd(maxTotalCostUsd)}`
+  const limit = `${LIMIT} ${renderUsd(maxTotalCostUsd)}`
   if (active.length > 0) {
     if (ends(view, active) || spentUsd + horizonUsd(active, view) <= maxTotalCostUsd) return undefined
     return `the job has cost ${renderUsd(spentUsd)}, and its next ${horizonSeconds} s would exceed ${limit}`
@@ -59,6 +59,13 @@ export function moneyIsOut(view: MoneyView, active: readonly Vm[], choices: read
   const cheapest = Math.min(...choices.map(({ offer }) => offer.priceUsdPerHour))
   if (spentUsd + (cheapest * leastPaidSeconds) / 3600 <= maxTotalCostUsd) return undefined
   return `the job has cost ${renderUsd(spentUsd)}, and the ${leastPaidSeconds} s of a VM at least would exceed ${limit}`
+}
+
+const LIMIT = 'max_total_cost'
+
+/** Whether a sentence of `moneyIsOut` is what a job stopped for. */
+export function isAboutMoney(because: string): boolean {
+  return because.includes(LIMIT)
 }
 
 /** All VMs are paid for, so that none has to be ended before its time. */

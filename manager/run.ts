@@ -2,6 +2,7 @@
 import { systemClock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Provider, Queue } from '../infra/provider.ts'
+import type { AppliedBatch } from './applied-batch.ts'
 import { collectEvents } from './collector.ts'
 import type { ControlOrder } from './controls.ts'
 import type { JobDb } from './job-db.ts'
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly lookSeconds: number
   readonly outputFile?: string
   readonly onProgress: () => void
+  /** What was collected, once it is stored. */
+  readonly onBatch?: (batch: AppliedBatch) => void
   /** What people ask for through the dashboard. */
   readonly orders: StandingOrders
   /** Puts what failed for good back into the queue; says how many. */
@@ -69,13 +72,19 @@ export async function runJob(options: RunOptions): Promise<RunEnd> {
   }
 }
 
-async function collect({ db, events, keeper, outputFile, log }: RunOptions, signal: AbortSignal): Promise<RunEnd> {
+async function collect(
+  { db, events, keeper, outputFile, onBatch, log }: RunOptions,
+  signal: AbortSignal,
+): Promise<RunEnd> {
   await collectEvents({
     queue: events,
     db,
     signal,
     untilFinished: true,
-    onBatch: batch => keeper.hear(batch),
+    onBatch: batch => {
+      keeper.hear(batch)
+      onBatch?.(batch)
+    },
     warn: sentence => log('WARNING', sentence),
     ...(outputFile === undefined ? undefined : { outputFile }),
   })

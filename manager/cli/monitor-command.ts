@@ -9,7 +9,8 @@ import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
 import { openExistingDb, openPool } from './prepare-job.ts'
-import { ProgressDisplay } from './progress-display.ts'
+import { openProgress } from './progress-parts.ts'
+import { tellOfEnding } from './tell-of-ending.ts'
 
 const PROGRESS_MS = 500
 
@@ -28,8 +29,8 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       terminal.print(`Database: ${db.file} (${totalCount(db.counts()).toLocaleString('en-US')} tasks)`)
     }
     if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
-    const display = new ProgressDisplay({ jobId: job.jobId, db, tasks: job.queues.tasks, invocation })
-    const ticking = setInterval(() => display.update(), PROGRESS_MS)
+    await using progress = await openProgress({ job, db, invocation })
+    const ticking = setInterval(progress.update, PROGRESS_MS)
     const observing = observeVms({
       pool: openPool(job),
       db,
@@ -48,6 +49,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       db,
       signal: stop.signal,
       untilFinished: !options.has('no-auto-complete'),
+      onBatch: progress.hear,
       warn: sentence => terminal.log('WARNING', sentence),
       ...(outputFile === undefined ? undefined : { outputFile }),
       ...(options.has('print-events') ? { printEvent: (json: string) => terminal.print(json) } : undefined),
@@ -64,9 +66,13 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
     }
     if (interrupt !== undefined)
       terminal.log('WARNING', 'Interrupted. What has been collected is in the database; run again to go on.')
+    const report = buildReport(db, { now: new Date() })
     if (!options.has('print-events')) {
-      const report = buildReport(db, { now: new Date() })
       terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+    }
+    if (interrupt === undefined && report.unfinishedCount === 0) {
+      const log = terminal.log.bind(terminal)
+      await tellOfEnding({ kind: 'finished' }, { job, db, report, interrupts, log })
     }
     return interrupt === undefined ? 0 : EXIT_CODES[interrupt]
   } finally {

@@ -120,6 +120,19 @@ export const HTML_OUTPUT: OptionSpec = {
 }
 export const JSON_OUTPUT: OptionSpec = { flag: 'json', type: 'flag', added: true, doc: 'print JSON' }
 
+export const METRICS: OptionGroup = {
+  title: 'Metrics',
+  options: [
+    {
+      flag: 'metrics-port',
+      type: 'int',
+      added: true,
+      doc: 'serve metrics to Prometheus at this port; 0 = one that is free',
+    },
+    { flag: 'metrics-host', type: 'text', added: true, doc: 'at this address (default 127.0.0.1)' },
+  ],
+}
+
 function providerOptions(keys: readonly (keyof typeof ALL_PROVIDER_KEYS)[]): OptionSpec[] {
   return keys.map(key => optionOf(key, ALL_PROVIDER_KEYS[key]))
 }

@@ -6,6 +6,7 @@ import { LaunchIntents } from '../launch-intents.ts'
 import { ManagerLease } from '../manager-lease.ts'
 import { StandingOrders } from '../obey-controls.ts'
 import { PoolKeeper } from '../pool-keeper.ts'
+import { isAboutMoney } from '../reconcile-money.ts'
 import { buildReport, renderReport } from '../report.ts'
 import { requeueFailed } from '../requeue.ts'
 import { type RunEnd, runJob } from '../run.ts'
@@ -21,7 +22,8 @@ import { LOCAL_ROOT_VARIABLE } from './local-root.ts'
 import { offerDump } from './offer-dump.ts'
 import { type OpenJob, openJob } from './open-job.ts'
 import { openPool, type PreparedJob, reopenJob, startAfresh } from './prepare-job.ts'
-import { ProgressDisplay } from './progress-display.ts'
+import { openProgress } from './progress-parts.ts'
+import { tellOfEnding } from './tell-of-ending.ts'
 
 export async function runCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
@@ -88,14 +90,8 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     scriptOf,
     log,
   })
-  const display = new ProgressDisplay({
-    jobId: job.jobId,
-    db,
-    keeper,
-    tasks: queues.tasks,
-    watch: config.watch,
-    invocation,
-  })
+  const capUsd = () => orders.now.limits.maxTotalCostUsd ?? config.pool.maxTotalCostUsd
+  await using progress = await openProgress({ job, db, keeper, capUsd, invocation })
   const outputFile = options.text('output-file')
   const stop = new AbortController()
   const running = runJob({
@@ -106,7 +102,8 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
     keeper,
     load: signal => send(signal),
     lookSeconds: lookSeconds(job),
-    onProgress: () => display.update(),
+    onProgress: progress.update,
+    onBatch: progress.hear,
     orders,
     requeue: () => requeueDead(db, queues),
     log,
@@ -136,11 +133,14 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
       'ERROR',
       `The job stops: ${end.because}. Database and queues are kept; to go on: ${continueHint(job)}.`,
     )
+    const stopped = { kind: 'aborted', because: end.because, overBudget: isAboutMoney(end.because) } as const
+    await tellOfEnding(stopped, { job, db, report: buildReport(db, { now: new Date() }), interrupts, log })
     return 1
   }
   await endJob(job, keeper, db, { deleteQueues: true, log })
   const report = buildReport(db, { now: new Date() })
   terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+  await tellOfEnding({ kind: 'finished' }, { job, db, report, interrupts, log })
   return report.allCompleted ? 0 : 1
 }
 

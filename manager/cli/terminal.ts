@@ -1,20 +1,28 @@
 // The one owner of stdout, stderr and the keyboard: results on stdout, log and progress on stderr, never one inside the other.
 import { createInterface } from 'node:readline/promises'
+import { cutTo, widthOf } from '../progress-width.ts'
 import { PipedLines } from './piped-lines.ts'
 
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 const LEVELS: readonly LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
 
+export interface ScreenSize {
+  readonly columnCount: number
+  readonly rowCount: number
+}
+
+/** The lines of a block for a screen of this size: none wider, nor more. */
+export type Block = (size: ScreenSize) => readonly string[]
+
 export interface Terminal {
   /** Whether a block is redrawn in place. */
   readonly live: boolean
-  readonly columnCount: number
   /** One or more lines on stdout. */
   print(text: string): void
   log(level: LogLevel, text: string): void
   setLogLevel(level: LogLevel): void
   /** Replaces the block at the bottom of the screen; an empty list removes it. Nothing without a terminal. */
-  showBlock(lines: readonly string[]): void
+  showBlock(block: Block | readonly string[]): void
   /** The answer; undefined if there is nobody to ask. `piped` also takes a line that is not typed but piped in. */
   ask(
     question: string,
@@ -31,51 +39,67 @@ export interface TerminalOptions {
 
 export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): Terminal {
   let level: LogLevel = 'WARNING'
-  let block: readonly string[] = []
-  let drawnLines = 0
+  let block: Block = NO_BLOCK
+  let drawn: readonly string[] = []
   let asking = false
   const pipedLines = new PipedLines(stdin)
   const live = stderr.isTTY === true && env.TERM !== 'dumb'
   // A reader that went away (`| head`) is no reason to abandon VMs: what cannot be shown is dropped.
   for (const stream of [stdout, stderr]) stream.on('error', () => {})
 
+  // The block is drawn anew at once: what was drawn for another width would wrap, and could not be erased line by line.
+  if (live) stderr.on('resize', () => drawn.length > 0 && stderr.write(erase() + draw()))
+
+  function size(): ScreenSize {
+    return { columnCount: stderr.columns || 80, rowCount: stderr.rows || 24 } // some pseudo-terminals say 0
+  }
+
   function erase(): string {
-    const text = drawnLines === 0 ? '' : `\x1b[${drawnLines}A\x1b[0J`
-    drawnLines = 0
-    return text
+    // A screen that has become narrower wraps what was drawn before.
+    const { columnCount } = size()
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columnCount)), 0)
+    drawn = []
+    return rows === 0 ? '' : `\x1b[${rows}A\x1b[0J`
   }
 
   function draw(): string {
-    if (block.length === 0 || asking) return ''
-    drawnLines = block.length
-    return block.map(line => `${line}\n`).join('')
+    if (asking) return ''
+    const screen = size()
+    // A line longer than the screen would wrap, and more lines than it has could not be erased.
+    drawn = block(screen)
+      .slice(0, screen.rowCount - 1)
+      .map(line => cutTo(line, screen.columnCount - 1))
+    return drawn.map(line => `${line}\n`).join('')
   }
 
-  function above(write: () => void): void {
-    if (live) stderr.write(erase())
-    write()
-    if (live) stderr.write(draw())
+  /** In one piece where it can be, so that nothing else gets in between. */
+  function above(stream: NodeJS.WriteStream, text: string): void {
+    if (!live) stream.write(text)
+    else if (stream === stderr) stderr.write(erase() + text + draw())
+    else {
+      stderr.write(erase())
+      stream.write(text)
+      stderr.write(draw())
+    }
   }
 
   return {
     live,
-    get columnCount() {
-      return stderr.columns || 80 // some pseudo-terminals say 0
-    },
     print(text) {
-      above(() => stdout.write(`${text}\n`))
+      above(stdout, `${text}\n`)
     },
     log(at, text) {
       if (LEVELS.indexOf(at) < LEVELS.indexOf(level)) return
-      above(() => stderr.write(`${localTime(new Date())} ${at} - ${text}\n`))
+      above(stderr, `${localTime(new Date())} ${at} - ${text}\n`)
     },
     setLogLevel(next) {
       level = next
     },
-    showBlock(lines) {
+    showBlock(next) {
       if (!live || asking) return
-      block = lines
-      stderr.write(erase() + draw())
+      block = typeof next === 'function' ? next : () => next
+      const text = erase() + draw()
+      if (text !== '') stderr.write(text)
     },
     async ask(question, { piped = false, signal } = {}) {
       if (!stdin.isTTY && !piped) return undefined
@@ -101,6 +125,8 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
     },
   }
 }
+
+const NO_BLOCK: Block = () => []
 
 function localTime(at: Date): string {
   const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000)

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type StatusCounts, TASK_STATUSES } from '../../manager/job-db-status.ts'
 import type { VmRecord } from '../../manager/job-db-vms.ts'
-import { ProgressMeter, type ProgressView, renderBlock, renderDuration, renderLine } from '../../manager/progress.ts'
+import { ProgressMeter, type ProgressView, renderDuration, renderLine } from '../../manager/progress.ts'
+import { renderBlock } from '../../manager/progress-block.ts'
+import { cutTo, widthOf } from '../../manager/progress-width.ts'
 import { summarizeVms } from '../../manager/vm-summary.ts'
 import { renderVmSummary, renderVmTable } from '../../manager/vm-table.ts'
 import { configWith, vm } from './offers.ts'
@@ -14,11 +16,19 @@ function counts(some: Partial<StatusCounts>): StatusCounts {
 function view(fields: Partial<ProgressView> = {}): ProgressView {
   return {
     jobId: 'sums',
+    now: new Date(0),
     counts: counts({ completed: 9_999, in_queue_original: 1, exception: 0 }),
     heldCount: 1,
     vms: [vm(), vm({ state: 'starting' }), vm({ state: 'terminated', endReason: 'preempted' })],
     spentUsd: 0.0123,
+    capUsd: undefined,
     tasksPerSecond: 250.4,
+    forecast: {
+      p10At: new Date(800),
+      p50At: new Date(1000),
+      p90At: new Date(2600),
+      remainingUsd: { p10: 0.0001, p50: 0.0002, p90: 0.0004 },
+    },
     ...fields,
   }
 }
@@ -27,7 +37,14 @@ describe('progress', () => {
   it('tells what a person wants to know, in one line', () => {
     assert.equal(
       renderLine(view()),
-      '9,999 of 10,000 tasks done (99 %), 1 running, 0 failed, 250 tasks/s, 1 s left, 1 VMs running, 1 starting, 1 preempted, $0.0123 so far at $0.2000/h',
+      '9,999 of 10,000 tasks done (99 %), 1 running, 0 failed, 250 tasks/s, 1 s left (1 s – 3 s), ' +
+        '1 VM running, 1 starting, 1 preempted, $0.0123 so far at $0.2000/h, $0.0125 in the end ($0.0124 – $0.0127)',
+    )
+    const { forecast, ...rest } = view({ capUsd: 5 })
+    assert.ok(forecast !== undefined)
+    assert.match(
+      renderLine({ ...rest, forecast: undefined }),
+      /, 250 tasks\/s, 1 VM running, .*, \$0\.0123 of \$5\.00 so far/,
     )
   })
 
@@ -36,17 +53,60 @@ describe('progress', () => {
     assert.match(renderLine(view({ counts: done, heldCount: 0 })), /^10 of 10 tasks done \(100 %\), 3 failed/)
   })
 
-  for (const columnCount of [20, 60, 200]) {
-    it(`never draws a line wider than a screen of ${columnCount} columns`, () => {
+  for (const columnCount of [10, 20, 40, 60, 200]) {
+    it(`never draws a line wider than a screen of ${columnCount} columns, whatever the job is called`, () => {
+      const some = counts({
+        completed: 5,
+        exception: 2,
+        failed: 1,
+        exception_with_retry: 3,
+        pending: 9,
+        in_queue_original: 80,
+      })
       for (const color of [true, false]) {
-        const lines = renderBlock(view(), { columnCount, color })
-        assert.equal(lines.length, 3)
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
-        for (const line of lines) assert.ok(line.replaceAll(/\x1b\[\d+m/g, '').length < columnCount, line)
-        assert.equal(lines.join('').includes('\x1b'), color)
+        for (const jobId of ['sums', '銀河の写真を全部集めて足し算', 'a'.repeat(200), '👩‍🔬 é'.normalize('NFD')]) {
+          const lines = renderBlock(view({ jobId, counts: some }), { columnCount, color })
+          assert.equal(lines.length, 10)
+          for (const line of lines) assert.ok(widthOf(line) < columnCount, `${widthOf(line)}: ${line}`)
+          assert.equal(lines.join('').includes('\x1b'), color)
+        }
       }
     })
   }
+
+  it('draws a bar for each status, the pace, the end, VMs and money', () => {
+    const some = counts({ completed: 50, exception: 10, in_queue_original: 40 })
+    const lines = renderBlock(view({ counts: some, heldCount: 20, capUsd: 0.05 }), { columnCount: 100, color: false })
+    assert.deepEqual(lines, [
+      `sums  ${'█'.repeat(24)}${'▒'.repeat(8)}${'░'.repeat(8)}  60 % of 100 tasks`,
+      `  done    50  ${'█'.repeat(30)}`,
+      `  failed  10  ${'█'.repeat(6)}`,
+      `  running 20  ${'█'.repeat(12)}`,
+      `  waiting 20  ${'█'.repeat(12)}`,
+      '  pace   250 tasks/s  ·  1 s left (1 s – 3 s)',
+      '  VMs    1 VM running, 1 starting, 1 preempted',
+      '  money  $0.0123 of $0.0500 so far at $0.2000/h  ·  $0.0125 in the end ($0.0124 – $0.0127)',
+    ])
+  })
+
+  it('leaves out what does not fit, the least wanted first', () => {
+    const narrow = renderBlock(view(), { columnCount: 40, color: false })
+    assert.ok(
+      narrow.some(line => line === '  pace   250 tasks/s'),
+      narrow.join('\n'),
+    )
+    const low = renderBlock(view(), { columnCount: 100, rowCount: 5, color: false })
+    assert.deepEqual(
+      low.map(line => line.trim().split(' ')[0]),
+      ['sums', 'pace', 'VMs', 'money'],
+    )
+  })
+
+  it('knows how many columns a text takes', () => {
+    assert.deepEqual(['abc', '銀河', 'e\u0301', '👩‍🔬', '\x1b[32mok\x1b[0m', ''].map(widthOf), [3, 4, 1, 2, 2, 0])
+    assert.equal(cutTo('銀河系', 5), '銀河')
+    assert.equal(cutTo('\x1b[32mabc\x1b[0m', 2), '\x1b[32mab\x1b[0m', 'the colour does not stay on')
+  })
 
   it('measures the rate of the last half minute', () => {
     const meter = new ProgressMeter()
@@ -95,6 +155,12 @@ describe('progress', () => {
   })
 
   it('writes durations as people say them', () => {
-    assert.deepEqual([0.2, 59.1, 200, 3900].map(renderDuration), ['1 s', '1 min 00 s', '3 min 20 s', '1 h 05 min'])
+    assert.deepEqual([0.2, 59.1, 200, 3900, 190_800].map(renderDuration), [
+      '1 s',
+      '1 min 00 s',
+      '3 min 20 s',
+      '1 h 05 min',
+      '2 d 05 h',
+    ])
   })
 })
