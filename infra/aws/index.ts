@@ -1,5 +1,4 @@
 // Amazon's cloud: queues are SQS queues, VMs are EC2 instances of the job's launch template.
-import { UserError } from '../../core/errors.ts'
 import type { Notebook } from '../notebook.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
@@ -9,13 +8,14 @@ import { AWS_LIMITS } from './limits.ts'
 import { CatalogOnFirstUse, NotebookOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from './on-first-use.ts'
 import { SqsQueue } from './queue.ts'
 import { SqsConnection } from './queue-connection.ts'
+import { AwsStack } from './stack.ts'
 
 export function openProvider(settings: ProviderSettings): Provider {
   return new AwsProvider(settings)
 }
 
-export function openStack(_settings: ProviderSettings): Stack {
-  throw notYet('deploying')
+export function openStack(settings: ProviderSettings): Stack {
+  return new AwsStack(settings)
 }
 
 class AwsProvider implements Provider {
@@ -64,8 +64,4 @@ class AwsProvider implements Provider {
     this.#parts.push(part)
     return part
   }
-}
-
-function notYet(what: string): UserError {
-  return new UserError(`Provider "aws" has no part for ${what} in this version. Use provider "local".`)
 }

@@ -1,5 +1,5 @@
 """Moto's EC2 with what real fleets do and moto's do not: ClientToken, several overrides, and capacity that ends. And the
-public parameters that say which image is Ubuntu's newest.
+public parameters that say which image is Ubuntu's newest, and route tables that end with their stack.
 
 Prints its port. Tests steer it: POST /steer/capacity {"<type> <zone>": VMs that are left, or the error code of a refusal},
 POST /steer/end {"id", "code", "message", "transition"}, POST /steer/fail {"holds": [texts of a request's body], "code",
@@ -17,6 +17,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.fleets import Fleet
 from moto.ec2.models.instances import StateReason
+from moto.ec2.models.route_tables import RouteTable
 from moto.ec2.models.spot_requests import SpotInstanceRequest
 from moto.ec2.responses.fleets import Fleets
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -92,6 +93,12 @@ def knows_ubuntu(self, key):
         )])
 
 
+def delete_route_table(self, account_id, region):
+    self._associations.clear()
+    get_backend("ec2")[account_id][region].delete_route_table(self.id)
+
+
+RouteTable.delete = delete_route_table
 knows_amazon = ParameterDict._check_loading_status
 ParameterDict._check_loading_status = knows_ubuntu
 Fleets.create_fleet = create_fleet

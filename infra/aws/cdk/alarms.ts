@@ -31,6 +31,7 @@ export function makeAlarms(scope: Construct, parts: AlarmParts): JobAlarms {
   const job = `Cloud Tasks job ${jobId}`
   const make = (id: string, metric: Metric, threshold: number, periods: number, alarmDescription: string) =>
     new Alarm(scope, id, {
+      alarmName: alarmName(jobId, id),
       metric,
       threshold,
       evaluationPeriods: periods,
@@ -73,6 +74,11 @@ export function makeAlarms(scope: Construct, parts: AlarmParts): JobAlarms {
         ),
       }),
   }
+}
+
+/** Fixed, so that people find them, and the dashboard does too. */
+export function alarmName(jobId: string, id: string): string {
+  return `cloud-tasks-${jobId}-${id.replace(/Alarm$/, '')}`
 }
 
 /** Of those that the manager writes into its log. */

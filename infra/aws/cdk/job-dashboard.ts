@@ -1,9 +1,10 @@
 // The page of a job in the console of CloudWatch: what waits, what runs, what it costs.
-import { AlarmStatusWidget, Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
+import { Alarm, AlarmStatusWidget, Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Function as LambdaFn } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
-import { type JobAlarms, managerMetric } from './alarms.ts'
+import { alarmName, type JobAlarms, managerMetric } from './alarms.ts'
 import type { JobQueues } from './queues.ts'
+import { ownArn } from './statements.ts'
 
 interface DashboardParts {
   readonly jobId: string
@@ -24,8 +25,8 @@ export function makeDashboard(scope: Construct, { jobId, queues, alarms, manager
           title: 'Alarms',
           width: 24,
           height: 2,
-          alarms: [alarms.oldestTask, alarms.deadLetters, alarms.spending, alarms.managerFailures].filter(
-            alarm => alarm !== undefined,
+          alarms: Object.values(alarms).map(({ node: { id } }: Alarm) =>
+            Alarm.fromAlarmArn(scope, `Shown${id}`, ownArn(scope, 'cloudwatch', `alarm:${alarmName(jobId, id)}`)),
           ),
         }),
       ],

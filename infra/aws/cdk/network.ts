@@ -38,7 +38,6 @@ export interface NetworkWishes {
 }
 
 const CIDR = '10.173.0.0/16' // out of the way of what people use first, should they ever join networks
-const HOST_BITS = 13 // 8,187 VMs a subnet, eight subnets
 const MAX_ZONES = 8
 const DEFAULT_ZONES = 3
 const MAX_NAMED_SUBNETS = 10 // their ids must fit into one tag of 256 characters
@@ -72,7 +71,7 @@ function givenSubnets(
     )
   }
   const group = closedGroup(scope, vpc.vpcId)
-  return { subnetIds, securityGroupIds: [group.attrGroupId], borrowed: true, heldByVms: [group] }
+  return { subnetIds, securityGroupIds: [group.ref], borrowed: true, heldByVms: [group] }
 }
 
 /** Public subnets without a NAT gateway, which would cost more than many a job; objects go by S3's own door, for nothing. */
@@ -81,40 +80,39 @@ function ownNetwork(scope: Construct, { zone, zoneCount }: NetworkWishes): Netwo
   const vpc = new CfnVPC(scope, 'Vpc', { cidrBlock: CIDR, enableDnsHostnames: true, enableDnsSupport: true })
   const gateway = new CfnInternetGateway(scope, 'InternetGateway')
   const attachment = new CfnVPCGatewayAttachment(scope, 'GatewayAttachment', {
-    vpcId: vpc.attrVpcId,
-    internetGatewayId: gateway.attrInternetGatewayId,
+    vpcId: vpc.ref,
+    internetGatewayId: gateway.ref,
   })
-  const routeTable = new CfnRouteTable(scope, 'RouteTable', { vpcId: vpc.attrVpcId })
+  const routeTable = new CfnRouteTable(scope, 'RouteTable', { vpcId: vpc.ref })
   const route = new CfnRoute(scope, 'InternetRoute', {
-    routeTableId: routeTable.attrRouteTableId,
+    routeTableId: routeTable.ref,
     destinationCidrBlock: '0.0.0.0/0',
-    gatewayId: gateway.attrInternetGatewayId,
+    gatewayId: gateway.ref,
   })
   route.addResourceDependency(attachment)
   const endpoint = new CfnVPCEndpoint(scope, 'S3Endpoint', {
-    vpcId: vpc.attrVpcId,
+    vpcId: vpc.ref,
     serviceName: `com.amazonaws.${region}.s3`,
-    routeTableIds: [routeTable.attrRouteTableId],
+    routeTableIds: [routeTable.ref],
   })
   const zones = zone === undefined ? countOfZones(zoneCount, region) : 1
-  const blocks = Fn.cidr(CIDR, MAX_ZONES, String(HOST_BITS))
   const held: IDependable[] = [attachment, route, endpoint]
   const subnetIds = Array.from({ length: zones }, (_, index) => {
     const subnet = new CfnSubnet(scope, `Subnet${index + 1}`, {
-      vpcId: vpc.attrVpcId,
-      cidrBlock: Fn.select(index, blocks),
+      vpcId: vpc.ref,
+      cidrBlock: `10.173.${index * 32}.0/19`, // 8,187 VMs, and eight of them fill the network
       availabilityZone: zone ?? Fn.select(index, Fn.getAzs()),
       mapPublicIpOnLaunch: true,
     })
     const association = new CfnSubnetRouteTableAssociation(scope, `SubnetRoutes${index + 1}`, {
-      subnetId: subnet.attrSubnetId,
-      routeTableId: routeTable.attrRouteTableId,
+      subnetId: subnet.ref,
+      routeTableId: routeTable.ref,
     })
     held.push(subnet, association)
-    return subnet.attrSubnetId
+    return subnet.ref
   })
-  const group = closedGroup(scope, vpc.attrVpcId)
-  return { subnetIds, securityGroupIds: [group.attrGroupId], borrowed: false, heldByVms: [...held, group] }
+  const group = closedGroup(scope, vpc.ref)
+  return { subnetIds, securityGroupIds: [group.ref], borrowed: false, heldByVms: [...held, group] }
 }
 
 /** Spot VMs are cheapest and live longest where there are many zones to choose from. */
