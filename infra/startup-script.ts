@@ -181,10 +181,11 @@ function factVariables(vm: VmFacts | FactsAtBoot): Variables<string | ShellVaria
 /** The VM itself finds out how much of its time is left when it has booted. */
 function lifetimeLines({ vm, maxInstanceLifetimeSeconds }: VmEnvironment): string[] {
   const left = (until: string) => {
-    const most = maxInstanceLifetimeSeconds === undefined ? 'left' : String(maxInstanceLifetimeSeconds)
+    const most = maxInstanceLifetimeSeconds
     return [
       `left=$(( ${until} - $(date +%s) ))`,
-      `export ${PREFIX}MAX_INSTANCE_LIFETIME=$(( left < 1 ? 1 : left < ${most} ? left : ${most} ))`,
+      ...(most === undefined ? [] : [`[ $left -lt ${most} ] || left=${most}`]),
+      `export ${PREFIX}MAX_INSTANCE_LIFETIME=$(( left < 1 ? 1 : left ))`,
     ]
   }
   if (vm.kind === 'at boot') return ['if [ -n "$vm_paid_until" ]; then', ...left('vm_paid_until'), 'fi']
