@@ -89,14 +89,18 @@ export class LocalPool implements Pool {
     await this.#registry.markStopping(id, 'terminated')
     const row = await this.#registry.find(id)
     if (row === undefined || row.endedMs !== undefined) return
-    if (row.host !== undefined && processRuns(row.host)) kill(row.host.pid)
-    await this.#bury(row)
+    await this.#end(row)
   }
 
-  /** Ends the VMs whose host is dead, or never came. */
+  /** Ends the VMs whose host is dead, or never came, or whom somebody began to terminate and may have died over it. */
   async #findEnded(rows: readonly VmRow[]): Promise<void> {
-    const dead = rows.filter(row => row.endedMs === undefined && hostIsGone(row))
-    await Promise.all(dead.map(row => this.#bury(row)))
+    const dead = rows.filter(row => row.endedMs === undefined && (hostIsGone(row) || row.stopReason === 'terminated'))
+    await Promise.all(dead.map(row => this.#end(row)))
+  }
+
+  async #end(row: VmRow): Promise<void> {
+    if (row.host !== undefined && processRuns(row.host)) kill(row.host.pid)
+    await this.#bury(row)
   }
 
   async #bury(row: VmRow): Promise<void> {

@@ -16,6 +16,8 @@ export interface ServerlessState {
   readonly spentUsd: number
   /** VMs at the last look at which something changed. */
   readonly vmCount: number
+  /** Launches without an answer: each may have made VMs that are not counted yet. */
+  readonly unansweredCount: number
   /** Messages in the task queue then. */
   readonly backlog: number | undefined
   /** Why there are as many VMs as there are. */
@@ -33,7 +35,14 @@ export async function readServerlessState(
   const { stopped, backlog, reason, vms, intents, keeper } = parseRemembered(jobId, note.text)
   const written = intents.reduce((sum, { writtenOffUsd = 0 }) => sum + writtenOffUsd, 0)
   const spentUsd = keeper.earlierUsd + written + vms.reduce((sum, vm) => sum + microUsdOf(vm, now), 0) / 1e6
-  return { stopped, backlog, reason, spentUsd, vmCount: vms.filter(vm => vm.state !== 'terminated').length }
+  return {
+    stopped,
+    backlog,
+    reason,
+    spentUsd,
+    vmCount: vms.filter(vm => vm.state !== 'terminated').length,
+    unansweredCount: intents.filter(({ writtenOffUsd }) => writtenOffUsd === undefined).length,
+  }
 }
 
 /**

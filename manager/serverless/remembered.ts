@@ -49,8 +49,22 @@ function untried(now: Date): KeeperMemory['watch'] {
 
 const EMPTY_KEEPER = { begunAt: undefined, earlierUsd: 0, market: { setbacks: {}, preemptionCount: 0 } }
 
-export function renderRemembered({ vms, ...rest }: Remembered): string {
-  return JSON.stringify({ format: FORMAT, ...rest, vms: columnsOf(vms) })
+/** The same text for the same content: what has not changed need not be written. */
+export function renderRemembered(remembered: Remembered): string {
+  const { deployId, stopped, busy, backlog, emptySince, reason, keeper, intents, vms } = remembered
+  const { begunAt, earlierUsd, market, watch } = keeper
+  return JSON.stringify({
+    format: FORMAT,
+    deployId,
+    stopped,
+    busy,
+    backlog,
+    emptySince,
+    reason,
+    keeper: { begunAt, earlierUsd, market, watch },
+    intents,
+    vms: columnsOf(vms),
+  })
 }
 
 /** Throws a UserError for what `renderRemembered` did not write. */
@@ -62,7 +76,7 @@ export function parseRemembered(jobId: string, text: string): Remembered {
       { cause: note.error },
     )
   }
-  const { deployId, vms, keeper, ...rest } = note.data
+  const { format: _format, deployId, vms, keeper, ...rest } = note.data
   return {
     ...rest,
     deployId,

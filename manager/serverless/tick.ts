@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { JobConfig } from '../../core/job-config.ts'
 import type { PackedJob } from '../../core/packed-job.ts'
-import type { Pool, Provider, QueueDepth } from '../../infra/provider.ts'
+import type { Pool, Provider, QueueAdmin, QueueDepth, QueueOptions } from '../../infra/provider.ts'
 import { loadChoices } from '../choices.ts'
 import { type KeeperLog, PoolKeeper } from '../pool-keeper.ts'
 import type { Choice } from '../select-offers.ts'
@@ -13,7 +13,9 @@ import { type DbOfVms, memorize, openDbOfVms } from './db-of-vms.ts'
 import { begunAnew, nothingRemembered, type Remembered } from './remembered.ts'
 
 export interface TickOptions {
-  readonly provider: Provider
+  readonly provider: Pick<Provider, 'openCatalog' | 'openNotebook' | 'openPool'> & {
+    openQueue(name: string, options: QueueOptions): { readonly admin: Pick<QueueAdmin, 'depth'> }
+  }
   readonly job: PackedJob
   /** By then this process is surely ended, or at least does nothing for the job any more. */
   readonly until: Date

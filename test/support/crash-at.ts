@@ -25,7 +25,7 @@ const { run } = StatementSync.prototype
 DatabaseSync.prototype.exec = function (this: DatabaseSync, sql) {
   const inside = this.isTransaction
   exec.call(this, sql)
-  if (inside && !this.isTransaction) point(`commit: ${sql}`)
+  if (inside && !this.isTransaction && lasting(this)) point(`commit: ${sql}`)
 }
 
 DatabaseSync.prototype.prepare = function (this: DatabaseSync, ...args: Parameters<typeof prepare>) {
@@ -38,10 +38,18 @@ Object.defineProperty(StatementSync.prototype, 'run', {
   value(this: StatementSync, ...values: Parameters<typeof run>) {
     const result = run.apply(this, values)
     const commits = /^\s*(insert|update|delete|commit)/i.test(this.sourceSQL)
-    if (commits && databases.get(this)?.isTransaction === false) point(`commit: ${this.sourceSQL.slice(0, 40)}`)
+    const database = databases.get(this)
+    if (commits && database?.isTransaction === false && lasting(database)) {
+      point(`commit: ${this.sourceSQL.slice(0, 40)}`)
+    }
     return result
   },
 })
+
+/** What is in memory alone ends with the process. */
+function lasting(database: DatabaseSync): boolean {
+  return database.location() !== null
+}
 
 type Method = (...args: unknown[]) => Promise<unknown>
 

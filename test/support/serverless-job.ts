@@ -37,6 +37,8 @@ export async function openServerlessJob(folder: string, { claimMs = 2000 } = {})
       root,
       ...(section.price_per_hour !== undefined && { pricePerHour: section.price_per_hour }),
       ...(section.capacity !== undefined && { capacity: section.capacity }),
+      ...(section.boot_seconds !== undefined && { bootSeconds: section.boot_seconds }),
+      ...(section.vcpus_per_vm !== undefined && { vcpusPerVm: section.vcpus_per_vm }),
       ...(section.notice_seconds !== undefined && { noticeSeconds: section.notice_seconds }),
     },
     env: {},

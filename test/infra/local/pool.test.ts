@@ -67,6 +67,18 @@ describe('local VM', { timeout: 100_000, concurrency: true }, () => {
     })
   }
 
+  it('is ended by whoever lists next when its termination was begun by somebody who was killed', async () => {
+    const jobId = job()
+    const { launched } = await launchVms(provider, jobId, { script: 'sleep 600' })
+    const id = firstId(launched)
+    await listUntil(provider, jobId, vms => vms[0]?.state === 'running')
+    const registry = new VmRegistry(root)
+    await registry.markStopping(id, 'terminated')
+    registry.close()
+    assert.equal((await ended(provider, jobId, id)).endReason, 'terminated')
+    assert.deepEqual(vmProcesses(id), [])
+  })
+
   it('obeys the options in the first line of its script', async () => {
     const jobId = job()
     const { launched } = await launchVms(provider, jobId, {
