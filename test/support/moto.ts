@@ -12,6 +12,8 @@ export interface Moto {
   setCapacity(vmsByPlace: Readonly<Record<string, number | string>>): Promise<void>
   /** Ends an instance as EC2 itself would; `transition` is its StateTransitionReason. */
   endInstance(end: InstanceEnd): Promise<void>
+  /** Adds to the environment of all Lambda functions, which run for real. */
+  addFunctionEnvironment(env: Readonly<Record<string, string>>): Promise<void>
   /** Refuses the next `times` requests whose body holds all the texts. */
   fail(failure: RequestFailure): Promise<void>
   /** Client tokens of earlier requests count no more, as after a day on EC2. */
@@ -42,7 +44,8 @@ const SERVER = join(import.meta.dirname, 'moto_server.py')
 const START_WITHIN_MS = 60_000 // usually 2 s; the first start compiles half of Python's packages
 
 export async function startMoto(): Promise<Moto> {
-  const server = startPython(`import runpy; runpy.run_path(${JSON.stringify(SERVER)}, run_name="__main__")`)
+  const code = `import runpy; runpy.run_path(${JSON.stringify(SERVER)}, run_name="__main__")`
+  const server = startPython(code, { env: { MOTO_NODE: process.execPath } })
   const { stdin, stdout, stderr } = server
   if (stdin === null || stdout === null || stderr === null) throw new Error('moto was started without its pipes.')
   let complaints = ''
@@ -59,6 +62,7 @@ export async function startMoto(): Promise<Moto> {
   return {
     endpoint,
     setCapacity: vmsByPlace => steer(endpoint, 'capacity', vmsByPlace),
+    addFunctionEnvironment: env => steer(endpoint, 'functions', env),
     endInstance: end => steer(endpoint, 'end', end),
     fail: failure => steer(endpoint, 'fail', { times: 1, carriedOut: false, ...failure }),
     forgetClientTokens: () => steer(endpoint, 'forget', {}),

@@ -9,6 +9,7 @@ POST /steer/end {"id", "code", "message", "transition"}, POST /steer/fail {"hold
 import io
 import json
 import os
+import sys
 import threading
 
 from moto.backends import get_backend
@@ -23,6 +24,9 @@ from moto.ec2.responses.fleets import Fleets
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.ssm.models import Parameter, ParameterDict
 from werkzeug.serving import make_server
+
+sys.path.insert(0, os.path.dirname(__file__))
+import moto_functions  # noqa: E402
 
 one_at_a_time = threading.Lock()
 answers = {}
@@ -114,6 +118,8 @@ def steer(what, body):
         answers.clear()
     elif what == "fail":
         failures.append(body)
+    elif what == "functions":
+        moto_functions.added_environment.update(body)
     elif what == "end":
         backend = get_backend("ec2")[DEFAULT_ACCOUNT_ID][body.get("region", "us-east-1")]
         instance = backend.get_instance(body["id"])
