@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { vmId } from '../../core/ids.ts'
 import { preemptVm } from '../../infra/local/pool.ts'
 import type { Provider } from '../../infra/provider.ts'
@@ -196,6 +197,38 @@ describe('the serverless manager', { concurrency: 4 }, () => {
     await assertCostIsCountedOnce(folder, job)
   })
 
+  it('stops when its first VM runs and takes no task, though tasks wait', TIMEOUT, async t => {
+    const { folder, job } = await loadedJob(t, { taskCount: 10, run: [...SLEEPS, 'keepalive_startup_timeout: 2'] })
+    const end = await tickUntil(job, summary => summary.kind === 'looked' && summary.stopped !== undefined, {
+      canary: true,
+    })
+    assert.ok(end.kind === 'looked')
+    assert.match(
+      end.stopped ?? '',
+      /none of 1 VMs gave a sign of life within 2 s; check that the startup script starts/,
+    )
+    const [vm, ...others] = registeredVms(folder)
+    assert.deepEqual([vm?.endReason, others], ['terminated', []])
+  })
+
+  it('ends VMs that do not end themselves when the queue has been empty for surely long enough', TIMEOUT, async t => {
+    const { folder, job } = await loadedJob(t, { taskCount: 1, run: SLEEPS })
+    const provider = withRoughCounts(job.provider)
+    let aheadMs = 0
+    const clock: Clock = { now: () => Date.now() + aheadMs, sleep: systemClock.sleep }
+    const look = () => job.tick({ provider, clock, until: new Date(clock.now() + 1000) })
+    await look()
+    await job.provider.openQueue('job', { leaseSeconds: 5 }).admin.purge()
+    for (const minutes of [0, 5, 14]) {
+      aheadMs = minutes * 60_000
+      await look()
+      assert.equal(registeredVms(folder)[0]?.endedMs, undefined, `${minutes} minutes`)
+    }
+    aheadMs = 16 * 60_000 // idle_shutdown is 5 minutes
+    await look()
+    await until('its end', () => registeredVms(folder)[0]?.endedMs !== undefined)
+  })
+
   it('changes nothing when the VMs cannot be listed, and fails', TIMEOUT, async t => {
     const { folder, job } = await loadedJob(t, { taskCount: 10, run: ['max_total_price_per_hour: 1000'] })
     const { provider } = job
@@ -223,6 +256,9 @@ describe('the serverless manager', { concurrency: 4 }, () => {
     assert.equal(await readServerlessState(job.provider, 'job', new Date()), undefined)
   })
 })
+
+/** VMs that boot and never work. */
+const SLEEPS = ['startup_script: sleep 600', 'max_total_price_per_hour: 1000']
 
 const ADDS_IN_60_MS = `export default async (id, { a, b }) => {
   await new Promise(resolve => setTimeout(resolve, 60))
