@@ -34,21 +34,21 @@ const PLOTS: readonly ColumnPlot[] = [
     ],
   },
   {
-    title: 'Waiting in the queue',
-    columns: ['waiting'],
-    axis: formatShort,
-    timeLabels: false,
-    lines: [{ label: 'tasks', tone: 'waiting', shape: 'area', format: formatCount }],
-  },
-  {
-    title: 'Tasks at once',
-    columns: ['slots', 'running'],
+    title: 'Queue',
+    columns: ['waiting', 'running'],
     axis: formatShort,
     timeLabels: false,
     lines: [
-      { label: 'places', tone: 'boot', shape: 'steps', format: formatCount },
-      { label: 'with agents', tone: 'running', shape: 'line', format: formatCount },
+      { label: 'waiting', tone: 'waiting', shape: 'area', format: formatCount },
+      { label: 'taken by agents', tone: 'running', shape: 'line', format: formatCount },
     ],
+  },
+  {
+    title: 'Tasks at once',
+    columns: ['slots'],
+    axis: formatShort,
+    timeLabels: false,
+    lines: [{ label: 'places on VMs', tone: 'boot', shape: 'steps', format: formatCount }],
   },
   {
     title: 'VMs',

@@ -8,7 +8,7 @@ const MOST_ROWS = 30
 
 export function makeSeriesTable(store: Store): HTMLElement {
   const body = make('tbody')
-  const heads = ['From', 'Completed/s', 'Failed/s', 'Waiting', 'With agents', 'VMs', 'At once', '$/hour', 'Spent']
+  const heads = ['From', 'Completed/s', 'Failed/s', 'Waiting', 'Taken', 'VMs', 'At once', '$/hour', 'Spent']
   const table = make(
     'table',
     {},

@@ -136,8 +136,8 @@ function optionsOf(spec: PlotSpec, hooks: PlotHooks): uPlot.Options {
         size: spec.timeLabels ? TIME_LABELS_HEIGHT : 0,
         gap: 4,
         space: 70,
-        values: (_plot, splits, _axis, _space, step) =>
-          spec.timeLabels ? timeLabels(splits, step) : splits.map(() => ''),
+        values: (plot, splits, _axis, _space, step) =>
+          spec.timeLabels ? timeLabels(plot, splits, step) : splits.map(() => ''),
       },
       { ...axis, size: axisWidth, gap: 6, space: 22, values: (_plot, splits) => splits.map(spec.axis) },
     ],
@@ -178,12 +178,15 @@ function select(plot: uPlot, hooks: PlotHooks): void {
 }
 
 const DAY_S = 86_400
+const HALF_LABEL_PX = 14 // less the room right of the plot
 
-function timeLabels(splits: readonly number[], stepSeconds: number): string[] {
+function timeLabels(plot: uPlot, splits: readonly number[], stepSeconds: number): string[] {
   const today = splits[0] === undefined ? new Date() : new Date(splits[0] * 1000) // so that only later days are named
-  return splits
-    .map(at => formatTime(new Date(at * 1000), { seconds: stepSeconds < 60, today }))
-    .map(text => shortDay(text, stepSeconds))
+  const roomPx = plot.over.clientWidth - HALF_LABEL_PX
+  return splits.map(at => {
+    if (plot.valToPos(at, 'x') > roomPx) return ''
+    return shortDay(formatTime(new Date(at * 1000), { seconds: stepSeconds < 60, today }), stepSeconds)
+  })
 }
 
 function shortDay(text: string, stepSeconds: number): string {

@@ -19,6 +19,7 @@ export interface Scene {
 }
 
 const SMALLEST_BAR_PX = 1.5
+const NOTICE_PX = 4
 const GAP_SHARE = 0.18 // of a lane
 const TASK_MARGIN_PX = 2
 const LABEL_FROM_PX = 15 // lanes lower than this have no room for words
@@ -87,7 +88,14 @@ function paintBar(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, y
   box(fromS, readyS, palette.boot)
   if (readyS < toS) box(readyS, toS, spans === undefined ? palette.working : palette.sunken)
   if (spans !== undefined) paintTasks(context, scene, { spans, slots: vm.slots ?? 1, y, height }, palette)
-  if (noticeS !== undefined && noticeS <= toS) box(noticeS, toS, palette.retry)
+  if (noticeS !== undefined && noticeS <= toS) {
+    // Often a moment only, and always worth seeing.
+    box(
+      Math.min(noticeS, toS - (NOTICE_PX / scene.widthPx) * (scene.range.toS - scene.range.fromS)),
+      toS,
+      palette.retry,
+    )
+  }
   if (lostVm(vm.endReason)) paintKill(context, xOf(scene, toS), y, height, palette.failed)
   if (scene.laneHeightPx >= LABEL_FROM_PX) paintLabel(context, scene, bar, y + height / 2, palette)
   if (vm.id === scene.selectedId) {

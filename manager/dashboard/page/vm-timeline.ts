@@ -30,14 +30,16 @@ export function startVmTimeline(store: Store): void {
   )
   const tip = make('div', { class: 'tip', hidden: true })
   const count = make('span', { class: 'muted small' })
+  const legend = makeLegend()
   const spans = makeVmSpans(store, () => paint())
   fill(
     byId('timeline'),
-    make('div', { class: 'timeline-head' }, make('h3', {}, 'VMs, one bar each'), count, makeLegend()),
+    make('div', { class: 'timeline-head' }, make('h3', {}, 'VMs, one bar each'), count, legend),
     make('div', { class: 'timeline-box' }, scroller, tip),
     makeVmCard(store, selectedId),
     makeVmTable(store, selectedId),
   )
+  const inside = legend.querySelectorAll<HTMLElement>('.inside')
   let scene: Scene | undefined
   let asked = false
 
@@ -52,7 +54,7 @@ export function startVmTimeline(store: Store): void {
   }
 
   function paintNow(): Scene | undefined {
-    const widthPx = scroller.clientWidth - axisWidth() - PLOT_RIGHT_PX
+    const widthPx = scroller.offsetWidth - axisWidth() - PLOT_RIGHT_PX // as the charts; a scroll bar takes of the rest
     const context = canvas.getContext('2d')
     if (widthPx <= 0 || context === null) return undefined
     const range = shownRange(store)
@@ -65,11 +67,12 @@ export function startVmTimeline(store: Store): void {
     const heightPx = Math.min(MOST_HEIGHT_PX, contentPx)
     scroller.style.height = `${heightPx}px`
     spacer.style.height = `${contentPx}px`
-    fitCanvas(canvas, context, scroller.clientWidth, heightPx)
+    fitCanvas(canvas, context, scroller.offsetWidth, heightPx)
     const shown = { range, leftPx: axisWidth(), widthPx, heightPx, laneHeightPx, scrollPx: scroller.scrollTop }
-    count.textContent = describeBars(bars)
+    count.textContent = `${describeBars(bars)}${contentPx > heightPx ? ', more below' : ''}`
     const next = { ...shown, bars, selectedId: selectedId.current, spansOf: spans.of }
     paintTimeline(context, next)
+    for (const item of inside) item.hidden = !bars.some(bar => spans.of(bar.vm.id) !== undefined)
     spans.show(visibleBars(next), range)
     return next
   }
@@ -155,10 +158,15 @@ function makeLegend(): HTMLElement {
     ['working', 'working'],
     ['retry', 'told of its end'],
   ] as const
+  const inside = [
+    ['completed', 'task completed'],
+    ['failed', 'task failed'],
+  ] as const
   return make(
     'ul',
     { class: 'legend' },
     ...items.map(([tone, label]) => make('li', {}, swatch(tone), label)),
     make('li', {}, make('span', { class: 'cross', 'aria-hidden': 'true' }, '✕'), 'taken away'),
+    ...inside.map(([tone, label]) => make('li', { class: 'inside' }, swatch(tone), label)),
   )
 }
