@@ -50,8 +50,10 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
   // The block is drawn anew at once: what was drawn for another width would wrap, and could not be erased line by line.
   if (live) stderr.on('resize', () => drawn.length > 0 && stderr.write(erase() + draw()))
 
+  /** Asked anew each time: the news of another size may still be on its way. Some pseudo-terminals say 0. */
   function size(): ScreenSize {
-    return { columnCount: stderr.columns || 80, rowCount: stderr.rows || 24 } // some pseudo-terminals say 0
+    const [columns, rows] = live ? stderr.getWindowSize() : [0, 0]
+    return { columnCount: columns || 80, rowCount: rows || 24 }
   }
 
   function erase(): string {
