@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild'
 
 const ROOT = join(import.meta.dirname, '..')
 
-const UNUSED_PARTS: readonly string[] = ['./objects.ts', './stack.ts']
+const UNUSED_PARTS: readonly string[] = ['./objects.ts', './stack-deployer.ts'] // both are loaded when they are used
 
 await buildServerless('aws', 'manager/serverless/aws-lambda.ts')
 
@@ -36,10 +36,12 @@ function onlyCloud(cloud: string): Plugin {
   return {
     name: 'only one cloud',
     setup(builder) {
-      builder.onResolve({ filter: /^\.\// }, ({ path, importer }) => {
+      builder.onResolve({ filter: /^\.\// }, ({ path, importer, kind }) => {
         const otherCloud = importer.endsWith(opener) && path.endsWith('/index.ts') && path !== `./${cloud}/index.ts`
         const otherPart = dirname(importer) === join(ROOT, 'infra', cloud) && UNUSED_PARTS.includes(path)
         if (!otherCloud && !otherPart) return undefined
+        if (kind !== 'dynamic-import')
+          return { errors: [{ text: `${path} can be left out only if it is imported when used` }] }
         return { path: join(dirname(importer), path), namespace: 'left-out' }
       })
       builder.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({

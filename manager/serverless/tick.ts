@@ -47,6 +47,8 @@ export type TickSummary =
 const LOOK_SECONDS = 60 // what schedules of cloud functions can do at best
 /** An approximate count settles within a minute; after so long an empty queue is empty. */
 const SURELY_EMPTY_SECONDS = 600
+/** Leases that agents of an earlier deploy have left behind are over by then. */
+const MAX_FOREIGN_SECONDS = 120
 const SHRUNK = 0.9 // of an approximate count: more than its usual error
 
 /**
@@ -210,10 +212,12 @@ class Look {
 
   /** Nobody reads the agents' events, but somebody took tasks from the queue. */
   #worked(): boolean {
-    const { depth, backlog, before } = this.#parts
-    if (depth.leased > 0) return true
-    const vmsWereThere = before.vms.some(vm => vm.state !== 'terminated')
-    return vmsWereThere && backlog < (before.backlog ?? 0) * (depth.estimated ? SHRUNK : 1)
+    const { depth, backlog, before, clock, job } = this.#parts
+    const vms = before.vms.filter(vm => vm.state !== 'terminated')
+    if (vms.length === 0) return false
+    const foreignMs = Math.min(job.config.tasks.leaseSeconds, MAX_FOREIGN_SECONDS) * 1000
+    const old = vms.some(vm => clock.now() - vm.launchedAt.getTime() > foreignMs)
+    return (old && depth.leased > 0) || backlog < (before.backlog ?? 0) * (depth.estimated ? SHRUNK : 1)
   }
 }
 

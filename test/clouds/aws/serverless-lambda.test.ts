@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { systemClock } from '../../../core/clock.ts'
 import { packJob } from '../../../core/packed-job.ts'
 import { openProvider } from '../../../infra/aws/index.ts'
 import type { ProviderSettings } from '../../../infra/open-provider.ts'
@@ -36,7 +37,7 @@ withTools(() => {
     const config = jobConfigWith({
       provider: 'aws',
       aws: { job_id: JOB_ID, region: 'us-east-1', instance_types: ['c5\\.large$'], use_spot: true },
-      run: { task: './task.ts', max_instances: 3, max_total_cost: 5, cpus_per_task: 2 },
+      run: { task: './task.ts', max_instances: 3, max_total_cost: 5, cpus_per_task: 2, lease_seconds: 1 },
     })
     const job = packJob({ jobId: JOB_ID, queueName: JOB_ID, config })
     let moto: Moto
@@ -120,6 +121,7 @@ withTools(() => {
       assert.equal((await alive()).length, 1)
       const [held] = await tasks.receive({ maxMessages: 1, waitSeconds: 1 })
       assert.ok(held !== undefined)
+      await systemClock.sleep(1000) // such a lease can only be of this VM
       const third = await invoke('handler')
       assert.equal((await alive()).length, 3, third.lines.join('\n'))
       const state = await readServerlessState(openProvider(settings), JOB_ID, new Date())
