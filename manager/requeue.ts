@@ -23,6 +23,7 @@ export interface RequeueReport {
 }
 
 const BATCH = 1000
+const LOOK_SECONDS = 1 // SQS that is asked not to wait looks into some of its servers only, and may miss letters
 
 /**
  * Order: send, then reset the rows, then remove the letters. Killed in between, the next call sends the same again: a task
@@ -32,7 +33,7 @@ export async function requeueFailed({ db, tasks, dead, statuses }: RequeueOption
   let letterCount = 0
   let unreadableCount = 0
   for (;;) {
-    const letters = await dead.receive({ maxMessages: BATCH, waitSeconds: 0 })
+    const letters = await dead.receive({ maxMessages: BATCH, waitSeconds: LOOK_SECONDS })
     if (letters.length === 0) break
     const readable = letters.flatMap(letter => revive(db, letter))
     await tasks.send(readable.map(({ message }) => message))

@@ -56,6 +56,8 @@ export class SqsQueueAdmin implements QueueAdmin {
       const QueueUrl = await url()
       const giveUpMs = systemClock.now() + purgeMs + PURGE_SLACK_MS
       while (!(await this.#purge(QueueUrl, giveUpMs))) await systemClock.sleep(PURGE_PAUSE_MS)
+      if (purgeMs > 0)
+        this.#connection.warn(`Queue "${this.#address.name}" is being emptied; SQS takes a minute for it.`)
       await systemClock.sleep(purgeMs)
     })
   }

@@ -36,6 +36,10 @@ export class SqsConnection {
     return this.#settings.env
   }
 
+  warn(text: string): void {
+    this.#settings.onWarning?.(text)
+  }
+
   failure(error: unknown, doing: string): Error {
     return awsFailure(error, { doing, region: this.#opened?.region })
   }

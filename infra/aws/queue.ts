@@ -1,4 +1,6 @@
 // The queue seam on SQS. Messages are delivered at least once and in no order; SQS has no priorities.
+// Killed at any line: what was received comes back when its lease ends, what was sent and not yet answered may be there twice,
+// and a message is deleted only when its caller is done with it.
 import type { Receipt } from '../../core/ids.ts'
 import type { Delivery, OutgoingMessage, Queue, QueueAdmin, ReceiveOptions, Settlement } from '../provider.ts'
 import { QueueAddress, wholeLeaseSeconds } from './queue-address.ts'

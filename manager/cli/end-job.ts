@@ -33,7 +33,7 @@ export async function endJob(
     log('INFO', `The queues of ${job.jobId} were there before this job, and stay: cloud-tasks destroy removes them`)
   } else if (letterCount > 0) {
     const { tasks, events } = job.queues
-    for (const queue of [tasks, events]) await queue.admin.purge()
+    await Promise.all([tasks, events].map(queue => queue.admin.purge())) // a minute each on SQS
     log('INFO', `Queue ${dead.name} is kept: it holds the tasks that failed for good`)
   } else await takeDownStack(job, { pool: openPool(job), keepResults: true })
 }
@@ -64,8 +64,9 @@ export async function collectLastEvents({ queues: { events } }: Pick<OpenJob, 'q
   try {
     while (systemClock.now() < deadline) {
       const depth = await events.admin.depth()
-      if (depth === undefined || depth.ready + depth.leased === 0) break
-      await systemClock.sleep(50)
+      // An estimate may not know yet of what came in the last minute.
+      if (depth === undefined || (!depth.estimated && depth.ready + depth.leased === 0)) break
+      await systemClock.sleep(depth.estimated ? 1000 : 50)
     }
   } finally {
     stop.abort()

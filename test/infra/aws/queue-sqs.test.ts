@@ -60,9 +60,18 @@ describe('queue on SQS', { timeout: 60_000 }, () => {
   }
   const requests = (action: string) => proxy.counts.get(action) ?? 0
 
-  it('makes a queue that keeps messages for 14 days, up to 1 MiB each, with the lease of the job', async () => {
+  it('makes a queue that keeps messages for 14 days, encrypted, up to 1 MiB each, with the lease of the job', async () => {
     const queue = provider.openQueue('with-attributes', { leaseSeconds: 75 })
+    let asked: Record<string, string> = {}
+    meddle = {
+      concerns: ({ action }) => action === 'CreateQueue',
+      strike: async exchange => {
+        asked = JSON.parse(exchange.body.toString()).Attributes
+        exchange.reply(await exchange.forward())
+      },
+    }
     await queue.admin.ensure()
+    assert.equal(asked.SqsManagedSseEnabled, 'true') // which fauxqs does not keep
     const { VisibilityTimeout, MessageRetentionPeriod, MaximumMessageSize } = await attributesOf(queue)
     assert.deepEqual([VisibilityTimeout, MessageRetentionPeriod, MaximumMessageSize], ['75', '1209600', '1048576'])
   })
