@@ -245,6 +245,7 @@ describe('the dashboard in a browser', { skip: withoutChromium, timeout: 240_000
       await eventually(async () => assert.equal(await rows.count(), 6))
       assert.match((await rows.allTextContents()).join('\n'), /vm-1local-2local-bspot.*preempted/)
       await page.getByText('The charts as a table').click()
-      assert.ok((await page.locator('.plots ~ details tbody tr').count()) > 5)
+      const figures = page.locator('.plots ~ details tbody tr')
+      await eventually(async () => assert.ok((await figures.count()) > 5))
     }))
 })

@@ -12,12 +12,14 @@ import { makeZoomBar } from './zoom-bar.ts'
 
 const perSecond = (value: number) => `${formatRate(value)}/s`
 const inAnHour = (value: number) => `${formatUsd(value)}/h`
-const axisUsd = (value: number) =>
-  value >= 1000
-    ? `$${formatShort(value)}`
-    : formatUsd(value)
-        .replace(/(\.\d*?)0+$/, '$1')
-        .replace(/\.$/, '')
+/** Without the zeros that an amount has. */
+function axisUsd(value: number): string {
+  if (value >= 1000) return `$${formatShort(value)}`
+  if (value > 0 && value < 0.0005) return `$${Number(value.toPrecision(2)).toExponential()}`
+  return formatUsd(value)
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '')
+}
 
 type Column = Exclude<keyof SeriesView, 't' | 'bucketSeconds'>
 type ColumnPlot = PlotSpec & { readonly columns: readonly Column[] }

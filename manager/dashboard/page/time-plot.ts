@@ -136,6 +136,7 @@ function optionsOf(spec: PlotSpec, hooks: PlotHooks): uPlot.Options {
         size: spec.timeLabels ? TIME_LABELS_HEIGHT : 0,
         gap: 4,
         space: 70,
+        incrs: TIME_STEPS_S,
         values: (plot, splits, _axis, _space, step) =>
           spec.timeLabels ? timeLabels(plot, splits, step) : splits.map(() => ''),
       },
@@ -178,6 +179,9 @@ function select(plot: uPlot, hooks: PlotHooks): void {
 }
 
 const DAY_S = 86_400
+const TIME_STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200].concat(
+  [1, 2, 7, 14, 28, 91, 182, 365].map(days => days * DAY_S),
+)
 const HALF_LABEL_PX = 14 // less the room right of the plot
 
 function timeLabels(plot: uPlot, splits: readonly number[], stepSeconds: number): string[] {
