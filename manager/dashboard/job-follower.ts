@@ -6,7 +6,7 @@ import type { JobView, SeriesView, VmRow } from './api.ts'
 import { type Forecast, foretell } from './eta-view.ts'
 import { IndexFiller } from './index-filler.ts'
 import { JobIndex } from './job-index.ts'
-import { buildJobView, type EffectiveLimits, readEffectiveLimits } from './job-view.ts'
+import { buildJobView, type EffectiveLimits, readEffectiveLimits, readLastDecision } from './job-view.ts'
 import { buildSeries, type SeriesRange } from './series.ts'
 import { readVmRows } from './vm-rows.ts'
 import { WatchedDb } from './watched-db.ts'
@@ -31,7 +31,8 @@ export class JobFollower {
   /** Raised when another database has taken the place of the first. */
   generation = 0
   #vms: Kept<readonly VmRow[]> | undefined
-  #forecast: Kept<{ readonly forecast: Forecast | undefined; readonly limits: EffectiveLimits }> | undefined
+  #forecast: Kept<Forecast | undefined> | undefined
+  #limits: { readonly decision: number; readonly value: EffectiveLimits } | undefined
 
   /** Throws a UserError if there is no job in the file. */
   constructor({ file, control, load }: JobFollowerOptions) {
@@ -54,21 +55,15 @@ export class JobFollower {
       this.#filler = this.#newFiller()
       this.#vms = undefined
       this.#forecast = undefined
+      this.#limits = undefined
       this.generation++
     }
   }
 
   job(now = new Date()): JobView {
-    const { forecast, limits } = this.#outlook(now)
-    return buildJobView({
-      watched: this.watched,
-      index: this.#index,
-      control: this.#control,
-      forecast,
-      limits,
-      dbChangedAt: changedAt(this.watched.file),
-      now,
-    })
+    // A forecast walks through all that is known, so it is not made each second.
+    this.#forecast = kept(this.#forecast, FORECAST_MS, () => this.#foretell(this.#view(undefined, now), now))
+    return this.#view(this.#forecast.value, now)
   }
 
   vms(): readonly VmRow[] {
@@ -91,23 +86,29 @@ export class JobFollower {
     return new IndexFiller({ watched: this.watched, index: this.#index, load: this.#load })
   }
 
-  /** Walks through all that is known, so it is not done each second. */
-  #outlook(now: Date): { readonly forecast: Forecast | undefined; readonly limits: EffectiveLimits } {
-    this.#forecast = kept(this.#forecast, FORECAST_MS, () => {
-      const limits = readEffectiveLimits(this.watched)
-      const job = buildJobView({ ...this.#bare(limits), now })
-      if (job.doneCount === job.total || !this.#index.complete) return { forecast: undefined, limits }
-      const { index } = this
-      const { spentUsd, capUsd } = job.cost
-      const parts = { index, vms: this.vms(), total: job.total, spentUsd, capUsd, nowMs: now.getTime() }
-      return { forecast: foretell(parts), limits }
+  #view(forecast: Forecast | undefined, now: Date): JobView {
+    return buildJobView({
+      watched: this.watched,
+      index: this.#index,
+      control: this.#control,
+      forecast,
+      limits: this.#readLimits(),
+      dbChangedAt: changedAt(this.watched.file),
+      now,
     })
-    return this.#forecast.value
   }
 
-  #bare(limits: EffectiveLimits) {
-    const { watched, index } = this
-    return { watched, index, control: this.#control, forecast: undefined, limits, dbChangedAt: undefined }
+  #foretell({ doneCount, total, cost: { spentUsd, capUsd } }: JobView, now: Date): Forecast | undefined {
+    const { index } = this
+    if (doneCount === total || !index.complete) return undefined
+    return foretell({ index, vms: this.vms(), total, spentUsd, capUsd, nowMs: now.getTime() })
+  }
+
+  /** They stand in what a decision was made from, which may be long: read once for each. */
+  #readLimits(): EffectiveLimits {
+    const decision = readLastDecision(this.watched)
+    if (this.#limits?.decision !== decision) this.#limits = { decision, value: readEffectiveLimits(this.watched) }
+    return this.#limits.value
   }
 }
 

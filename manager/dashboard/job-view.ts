@@ -110,6 +110,12 @@ export interface EffectiveLimits {
   readonly maxTotalCostUsd?: number | undefined
 }
 
+/** Its number; 0 before the first. */
+export function readLastDecision(watched: WatchedDb): number {
+  if (!watched.has('decisions')) return 0
+  return Number(watched.db.sqlite.prepare('SELECT max(id) AS id FROM decisions').get()?.id ?? 0)
+}
+
 /** As the manager's last decision had them. Reads all that was decided from: not to be asked each second. */
 export function readEffectiveLimits(watched: WatchedDb): EffectiveLimits {
   if (!watched.has('decisions')) return {}

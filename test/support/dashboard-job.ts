@@ -44,8 +44,12 @@ export class DashboardJob {
     return new Page(dashboard.url)
   }
 
-  async remove(): Promise<void> {
+  async closeAll(): Promise<void> {
     await Promise.all(this.#opened.map(dashboard => dashboard.close()))
+  }
+
+  async remove(): Promise<void> {
+    await this.closeAll()
     this.db.close()
     rmSync(this.folder, { recursive: true })
   }
