@@ -21,7 +21,7 @@ const MEMORY_MIB = 256
 export function makeCleanup(scope: Construct, { jobId, packedJob, code, heldByVms }: CleanupParts): CfnCustomResource {
   const logGroup = makeLogGroup(scope, 'CleanupLog')
   const role: Role = makeFunctionRole(scope, 'CleanupRole', logGroup)
-  role.addToPolicy(allow({ actions: ['ec2:DescribeInstances'], on: WHOLE_REGION }))
+  role.addToPolicy(allow({ actions: ['ec2:DescribeInstances', 'ec2:DescribeSpotInstanceRequests'], on: WHOLE_REGION }))
   role.addToPolicy(
     allow({
       actions: ['ec2:TerminateInstances'],

@@ -35,6 +35,7 @@ export function managerStatements(scope: Construct, reach: ManagerReach): Policy
         'ec2:DescribeInstances',
         'ec2:DescribeLaunchTemplateVersions',
         'ec2:DescribeLaunchTemplates',
+        'ec2:DescribeSpotInstanceRequests',
         'ec2:DescribeSpotPriceHistory',
         'ec2:DescribeSubnets',
         'ec2:GetSpotPlacementScores',

@@ -14,7 +14,13 @@ export const synthesise: StackProgram['synthesise'] = inputs => {
   const folder = mkdtempSync(join(tmpdir(), 'cloud-tasks-synth-'))
   try {
     const { stackName } = inputs
-    const app = new App({ outdir: folder, analyticsReporting: false, treeMetadata: false, context: CONTEXT })
+    const app = new App({
+      outdir: folder,
+      analyticsReporting: false,
+      treeMetadata: false,
+      builtinCloudFormationValidation: false, // it prints, and finds fault with a zone that the job names
+      context: CONTEXT,
+    })
     const stack = new Stack(app, stackName, {
       stackName,
       env: { region: inputs.region },
@@ -33,7 +39,9 @@ export const synthesise: StackProgram['synthesise'] = inputs => {
 const CONTEXT = { '@aws-cdk/core:enablePartitionLiterals': true, '@aws-cdk/aws-iam:minimizePolicies': true }
 
 function makePool(stack: Stack, { config, manager, programs, image, rootDeviceName, vpcId }: SynthInputs): void {
-  const vpc = vpcId === undefined ? undefined : Vpc.fromVpcAttributes(stack, 'Vpc', { vpcId, availabilityZones: [] })
+  // Nobody asks it for its zones, but it insists on having one.
+  const attributes = vpcId && { vpcId, availabilityZones: [`${stack.region}a`] }
+  const vpc = attributes ? Vpc.fromVpcAttributes(stack, 'Vpc', attributes) : undefined
   new SpotTaskPool(stack, POOL_ID, {
     config,
     manager,
