@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { vmId } from '../../core/ids.ts'
+import type { Vm } from '../../infra/provider.ts'
+import { type JobDb, openJobDb } from '../../manager/job-db.ts'
+import { LaunchIntents } from '../../manager/launch-intents.ts'
+import { PoolKeeper } from '../../manager/pool-keeper.ts'
 import { type Action, reconcile } from '../../manager/reconcile.ts'
 import { VmWatch } from '../../manager/vm-watch.ts'
 import { seeded } from '../../scripts/simulate/seeded-random.ts'
+import { jobConfigWith } from '../support/job-config.ts'
 import { choice, poolViewAt, type ViewFields, vm } from './offers.ts'
 
 const NOW = new Date(10_000_000)
@@ -121,5 +126,71 @@ describe('a VM has shown that it can work', () => {
       watch.see([vm({ id, state: 'terminated', endReason })], later(5))
       assert.equal(watch.stillborn().count, 0, endReason)
     }
+  })
+})
+
+describe('a manager of a real cloud', () => {
+  const clock = { nowMs: NOW.getTime() }
+
+  function openKeeper(db: JobDb, provider: 'aws' | 'local' = 'aws'): { keeper: PoolKeeper; launched: () => number } {
+    const vms: Vm[] = []
+    const config = jobConfigWith({ provider, [provider]: { region: 'r', use_spot: true }, run: { max_instances: 5 } })
+    const keeper = new PoolKeeper({
+      pool: {
+        async launch({ vmCount }) {
+          const made = Array.from({ length: vmCount }, () => vm({ launchedAt: new Date(clock.nowMs) }))
+          vms.push(...made)
+          return { launched: made, failures: [] }
+        },
+        list: async () => vms,
+        terminate: async () => {},
+      },
+      taskQueue: { admin: { depth: async () => undefined } },
+      db: {
+        sqlite: db.sqlite,
+        unfinishedCount: () => 1000,
+        vms: () => db.vms(),
+        saveVms: (...saved) => db.saveVms(...saved),
+      },
+      intents: new LaunchIntents(db.sqlite),
+      config,
+      choices: [choice()],
+      log: () => {},
+      clock: { now: () => clock.nowMs, sleep: async () => {} },
+    })
+    return { keeper, launched: () => vms.length }
+  }
+
+  it('starts one VM, and the others when a task has come to an end; the next one goes on with all', async t => {
+    const db = openJobDb(':memory:', { mode: 'create' })
+    t.after(() => db.close())
+    const { keeper, launched } = openKeeper(db)
+    for (let tick = 0; tick < 3; tick++) await keeper.tick()
+    assert.equal(launched(), 1)
+    const [first] = keeper.vms
+    assert.ok(first !== undefined)
+    const event = {
+      timestamp: NOW.toISOString(),
+      hostname: 'h',
+      event_type: 'task_completed',
+      task_id: 't',
+      elapsed_time: 1,
+      instance_id: first.id,
+    }
+    keeper.hear(db.applyEvents([JSON.stringify(event)], NOW))
+    await keeper.tick()
+    assert.equal(launched(), 5)
+
+    const next = openKeeper(db)
+    await next.keeper.tick()
+    assert.equal(next.launched(), 5, 'run --continue of a job that has worked')
+  })
+
+  it('starts all at once where VMs cost nothing', async t => {
+    const db = openJobDb(':memory:', { mode: 'create' })
+    t.after(() => db.close())
+    const { keeper, launched } = openKeeper(db, 'local')
+    await keeper.tick()
+    assert.equal(launched(), 5)
   })
 })

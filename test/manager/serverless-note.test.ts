@@ -13,8 +13,10 @@ import {
   renderRemembered,
 } from '../../manager/serverless/remembered.ts'
 import type { KnownVm } from '../../manager/serverless/vm-columns.ts'
+import { SpotMarket } from '../../manager/spot-market.ts'
 import { seeded } from '../../scripts/simulate/seeded-random.ts'
 import { jobConfigWith } from '../support/job-config.ts'
+import { choice } from './offers.ts'
 
 const NOW = new Date('2026-11-22T12:00:00.000Z')
 const MAX_NOTE_BYTES = 400_000 // of an item in DynamoDB
@@ -100,6 +102,21 @@ describe('the note', () => {
     assert.deepEqual(new Set(kept.map(vm => vm.id)), new Set([vms[0], ...recent].map(vm => vm?.id)))
     const each = Math.round((0.1 * 1e6 * 1_000_000) / 3_600_000) / 1e6
     assert.equal(earlierUsd.toFixed(6), (2 * each).toFixed(6))
+  })
+})
+
+describe('where there was no capacity', () => {
+  it('is remembered from one look to the next, and since when spot VMs are refused', () => {
+    const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000)
+    const [spot, other, onDemand] = [choice(), choice({ zone: 'z-b' }), choice({}, { spot: false })]
+    const market = new SpotMarket({ afterWaitSeconds: 300 })
+    const { instanceType, zone } = spot.offer
+    const failure = { reason: 'capacity', instanceType, zone, message: 'none left' } as const
+    market.report({ token: 't', vmCount: 1, spot: true, choices: [] }, 0, [failure], NOW)
+    const next = new SpotMarket({ afterWaitSeconds: 300 }, JSON.parse(JSON.stringify(market.memory(NOW))))
+    assert.deepEqual(next.usable([spot, other, onDemand], later(5)), [other])
+    assert.deepEqual(next.usable([spot, other, onDemand], later(60)), [spot, other])
+    assert.deepEqual(next.usable([spot, other, onDemand], later(301)), [spot, other, onDemand])
   })
 })
 
