@@ -2,6 +2,7 @@
 import type { Invocation } from './invocation.ts'
 import {
   CATALOG,
+  CSV_OUTPUT,
   DB_FILE,
   GROUPS,
   HTML_OUTPUT,
@@ -135,7 +136,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'report',
     summary: 'show the report of a job from its database, at any time',
-    groups: [own(DB_FILE, HTML_OUTPUT, JSON_OUTPUT), GROUPS.JOB],
+    groups: [own(DB_FILE, HTML_OUTPUT, CSV_OUTPUT, JSON_OUTPUT), GROUPS.JOB],
     load: async () => (await import('./report-command.ts')).reportCommand,
   },
   {

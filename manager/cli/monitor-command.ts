@@ -2,13 +2,14 @@
 import { collectEvents } from '../collector.ts'
 import { totalCount } from '../job-db-status.ts'
 import { observeVms } from '../observe-vms.ts'
-import { buildReport, renderReport } from '../report.ts'
+import { buildReport } from '../report.ts'
 import { takeSamples } from '../samples.ts'
 import { openDashboardBeside } from './dashboard-command.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
 import { openExistingDb, openPool } from './prepare-job.ts'
+import { printReport } from './print-report.ts'
 import { openProgress } from './progress-parts.ts'
 import { tellOfEnding } from './tell-of-ending.ts'
 
@@ -68,7 +69,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       terminal.log('WARNING', 'Interrupted. What has been collected is in the database; run again to go on.')
     const report = buildReport(db, { now: new Date() })
     if (!options.has('print-events')) {
-      terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+      printReport(report, db, invocation)
     }
     if (interrupt === undefined && report.unfinishedCount === 0) {
       const log = terminal.log.bind(terminal)

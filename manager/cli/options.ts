@@ -111,6 +111,12 @@ export const CATALOG: OptionSpec = {
   added: true,
   doc: 'JSON file of offers instead of the cloud’s own',
 }
+export const CSV_OUTPUT: OptionSpec = {
+  flag: 'csv',
+  type: 'flag',
+  added: true,
+  doc: 'print the tasks as CSV, one line each',
+}
 export const HTML_OUTPUT: OptionSpec = {
   flag: 'html',
   type: 'text',

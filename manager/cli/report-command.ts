@@ -2,9 +2,11 @@
 import { existsSync } from 'node:fs'
 import { UserError } from '../../core/errors.ts'
 import { openJobDb } from '../job-db.ts'
-import { buildReport, renderReport } from '../report.ts'
+import { buildReport } from '../report.ts'
+import { csvOfTasks } from '../report-csv.ts'
 import type { Invocation } from './invocation.ts'
 import { loadConfig } from './load-config.ts'
+import { printReport } from './print-report.ts'
 
 export async function reportCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
@@ -15,8 +17,8 @@ export async function reportCommand(invocation: Invocation): Promise<number> {
   if (html !== undefined && !options.has('json')) return 0
   const db = openJobDb(file, { mode: 'readonly' })
   try {
-    const report = buildReport(db, { now: new Date() })
-    terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+    if (options.has('csv')) for (const lines of csvOfTasks(db.sqlite)) terminal.print(lines)
+    else printReport(buildReport(db, { now: new Date() }), db, invocation)
     return 0
   } finally {
     db.close()

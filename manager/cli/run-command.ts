@@ -7,7 +7,7 @@ import { ManagerLease } from '../manager-lease.ts'
 import { StandingOrders } from '../obey-controls.ts'
 import { PoolKeeper } from '../pool-keeper.ts'
 import { isAboutMoney } from '../reconcile-money.ts'
-import { buildReport, renderReport } from '../report.ts'
+import { buildReport } from '../report.ts'
 import { requeueFailed } from '../requeue.ts'
 import { type RunEnd, runJob } from '../run.ts'
 import type { Choice } from '../select-offers.ts'
@@ -22,6 +22,7 @@ import { LOCAL_ROOT_VARIABLE } from './local-root.ts'
 import { offerDump } from './offer-dump.ts'
 import { type OpenJob, openJob } from './open-job.ts'
 import { openPool, type PreparedJob, reopenJob, startAfresh } from './prepare-job.ts'
+import { printReport } from './print-report.ts'
 import { openProgress } from './progress-parts.ts'
 import { tellOfEnding } from './tell-of-ending.ts'
 
@@ -139,7 +140,7 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   }
   await endJob(job, keeper, db, { deleteQueues: true, log })
   const report = buildReport(db, { now: new Date() })
-  terminal.print(options.has('json') ? JSON.stringify(report, undefined, 2) : renderReport(report))
+  printReport(report, db, invocation)
   await tellOfEnding({ kind: 'finished' }, { job, db, report, interrupts, log })
   return report.allCompleted ? 0 : 1
 }

@@ -17,6 +17,8 @@ export type Block = (size: ScreenSize) => readonly string[]
 export interface Terminal {
   /** Whether a block is redrawn in place. */
   readonly live: boolean
+  /** Of stdout; undefined if it is no terminal, and what is printed there is plain. */
+  readonly printColumnCount: number | undefined
   /** One or more lines on stdout. */
   print(text: string): void
   log(level: LogLevel, text: string): void
@@ -87,6 +89,9 @@ export function openTerminal({ stdin, stdout, stderr, env }: TerminalOptions): T
 
   return {
     live,
+    get printColumnCount() {
+      return stdout.isTTY === true && env.TERM !== 'dumb' ? stdout.getWindowSize()[0] || 80 : undefined
+    },
     print(text) {
       above(stdout, `${text}\n`)
     },
