@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { systemClock } from '../../core/clock.ts'
 import type { ProviderSettings } from '../open-provider.ts'
-import { AdaptiveLimit } from './adaptive-limit.ts'
 import { awsClientConfig } from './connection.ts'
 import { awsFailure } from './failure.ts'
 import { LeaseBook } from './queue-leases.ts'
@@ -11,9 +10,6 @@ import { LeaseBook } from './queue-leases.ts'
 const CLOSING_MS = 1_000 // for requests whose answers may still bring messages, which then go back
 
 export class SqsConnection {
-  /** Apart, so that renewing leases never waits behind a load of a million tasks. */
-  readonly sending = new AdaptiveLimit()
-  readonly settling = new AdaptiveLimit()
   readonly leases = new LeaseBook()
   readonly #settings: ProviderSettings
   readonly #unfinished = new Set<Promise<unknown>>()

@@ -1,19 +1,26 @@
 // Sends to an SQS queue: ten messages or one mebibyte a request, many requests at once.
 import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { type OutgoingMessage, SendError } from '../provider.ts'
+import type { AdaptiveLimit } from './adaptive-limit.ts'
 import { SQS_MAX_BYTES, SQS_MAX_ENTRIES } from './limits.ts'
 import type { QueueAddress } from './queue-address.ts'
 import { isMissingQueue, requestBatches } from './queue-batch.ts'
 import { type Sendable, sortOut, type Unsendable } from './queue-body.ts'
 import type { SqsConnection } from './queue-connection.ts'
 
+interface SendOptions {
+  readonly address: QueueAddress
+  readonly connection: SqsConnection
+  readonly limit: AdaptiveLimit
+}
+
 export async function sendMessages(
   messages: readonly OutgoingMessage[],
-  { address, connection }: { readonly address: QueueAddress; readonly connection: SqsConnection },
+  { address, connection, limit }: SendOptions,
 ): Promise<void> {
   const { good, bad } = sortOut(messages)
   const { refused, undone, error } = await requestBatches(batchesOf(good), {
-    limit: connection.sending,
+    limit,
     request: async entries => {
       const QueueUrl = await address.url()
       return connection.client.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries.map(entryOf) }))

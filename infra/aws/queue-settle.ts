@@ -7,6 +7,7 @@ import {
 import { systemClock } from '../../core/clock.ts'
 import type { Receipt } from '../../core/ids.ts'
 import type { Settlement } from '../provider.ts'
+import { AdaptiveLimit } from './adaptive-limit.ts'
 import { SQS_MAX_ENTRIES } from './limits.ts'
 import type { QueueAddress } from './queue-address.ts'
 import { type BatchAnswer, isMissingQueue, requestBatches } from './queue-batch.ts'
@@ -29,6 +30,7 @@ const LOST_CODES = new Set([
 
 export class QueueSettler {
   readonly #options: SettlerOptions
+  readonly #limit = new AdaptiveLimit()
 
   constructor(options: SettlerOptions) {
     this.#options = options
@@ -93,7 +95,7 @@ export class QueueSettler {
       batches.push(held.slice(start, start + SQS_MAX_ENTRIES))
     }
     const { refused, undone, error } = await requestBatches(batches, {
-      limit: connection.settling,
+      limit: this.#limit,
       request: async entries => how.request(await address.url(), entries),
     })
     const gone = new Set([...refused.map(({ entry }) => entry), ...undone])

@@ -3,6 +3,7 @@
 // and a message is deleted only when its caller is done with it.
 import type { Receipt } from '../../core/ids.ts'
 import type { Delivery, OutgoingMessage, Queue, QueueAdmin, ReceiveOptions, Settlement } from '../provider.ts'
+import { AdaptiveLimit } from './adaptive-limit.ts'
 import { QueueAddress, wholeLeaseSeconds } from './queue-address.ts'
 import { SqsQueueAdmin } from './queue-admin.ts'
 import type { SqsConnection } from './queue-connection.ts'
@@ -17,6 +18,8 @@ export class SqsQueue implements Queue {
   readonly #address: QueueAddress
   readonly #receiver: QueueReceiver
   readonly #settler: QueueSettler
+  /** Of this queue alone, and not of its settler: a lease is not renewed late because a million tasks are being loaded. */
+  readonly #sending = new AdaptiveLimit()
 
   constructor(name: string, connection: SqsConnection, lease: number) {
     const leaseSeconds = wholeLeaseSeconds(lease)
@@ -33,7 +36,8 @@ export class SqsQueue implements Queue {
   }
 
   async send(messages: readonly OutgoingMessage[]): Promise<void> {
-    if (messages.length > 0) await sendMessages(messages, { address: this.#address, connection: this.#connection })
+    const [address, connection, limit] = [this.#address, this.#connection, this.#sending]
+    if (messages.length > 0) await sendMessages(messages, { address, connection, limit })
   }
 
   receive(options: ReceiveOptions): Promise<readonly Delivery[]> {
