@@ -4,9 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { vmId } from '../../core/ids.ts'
 import { preemptVm } from '../../infra/local/pool.ts'
-import type { Provider } from '../../infra/provider.ts'
 import { orderResume, orderStop, readServerlessState } from '../../manager/serverless/orders.ts'
-import type { TickOptions } from '../../manager/serverless/tick.ts'
 import { JobFolder, type JobFolderOptions } from '../support/job-folder.ts'
 import { until } from '../support/processes.ts'
 import {
@@ -14,9 +12,11 @@ import {
   costOf,
   drained,
   openServerlessJob,
+  providerWith,
   registeredVms,
   type ServerlessJob,
   tickUntil,
+  withRoughCounts,
 } from '../support/serverless-job.ts'
 
 const TIMEOUT = { timeout: 90_000 }
@@ -276,29 +276,4 @@ async function assertCostIsCountedOnce(
   assert.equal(state?.vmCount, 0)
   assert.equal(state.unansweredCount, 0)
   assert.equal(state.spentUsd.toFixed(6), costOf(vms, usdPerHour).toFixed(6))
-}
-
-/** As SQS counts. */
-function withRoughCounts(provider: Provider): TickOptions['provider'] {
-  return providerWith(provider, {
-    openQueue: (name, options) => {
-      const queue = provider.openQueue(name, options)
-      const depth = async () => {
-        const exact = await queue.admin.depth()
-        return exact && { ...exact, estimated: true }
-      }
-      return { admin: { depth } }
-    },
-  })
-}
-
-/** What a look uses of a provider, with some of it replaced. */
-function providerWith(provider: Provider, parts: Partial<TickOptions['provider']>): TickOptions['provider'] {
-  return {
-    openQueue: (name, options) => provider.openQueue(name, options),
-    openPool: job => provider.openPool(job),
-    openCatalog: () => provider.openCatalog(),
-    openNotebook: job => provider.openNotebook(job),
-    ...parts,
-  }
 }

@@ -122,3 +122,28 @@ export async function tickUntil(
 export function drained(summary: TickSummary): boolean {
   return summary.kind === 'looked' && summary.backlog === 0 && summary.vmCount === 0
 }
+
+/** As SQS counts. */
+export function withRoughCounts(provider: Provider): TickOptions['provider'] {
+  return providerWith(provider, {
+    openQueue: (name, options) => {
+      const queue = provider.openQueue(name, options)
+      const depth = async () => {
+        const exact = await queue.admin.depth()
+        return exact && { ...exact, estimated: true }
+      }
+      return { admin: { depth } }
+    },
+  })
+}
+
+/** What a look uses of a provider, with some of it replaced. */
+export function providerWith(provider: Provider, parts: Partial<TickOptions['provider']>): TickOptions['provider'] {
+  return {
+    openQueue: (name, options) => provider.openQueue(name, options),
+    openPool: job => provider.openPool(job),
+    openCatalog: () => provider.openCatalog(),
+    openNotebook: job => provider.openNotebook(job),
+    ...parts,
+  }
+}
