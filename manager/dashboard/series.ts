@@ -135,13 +135,14 @@ function vmColumns(vms: readonly VmRow[], grid: Grid): VmColumns {
     before += (usdPerHour * Math.max(0, Math.min(endedS, startS) - launchedS)) / 3600
     if (endedS < startS) continue
     const first = Math.max(0, Math.floor((launchedS - startS) / bucketSeconds))
-    const last = Math.min(count - 1, Math.floor((endedS - startS) / bucketSeconds))
+    const lastOfVm = Math.floor((endedS - startS) / bucketSeconds)
+    const last = Math.min(count - 1, lastOfVm)
     const readyS = vm.readyAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(vm.readyAt) / 1000
     for (let at = first; at <= last; at++) {
       const endOfBucketS = startS + (at + 1) * bucketSeconds
       const overlap = Math.min(endedS, endOfBucketS) - Math.max(launchedS, startS + at * bucketSeconds)
       add(spent, at, (usdPerHour * Math.max(0, overlap)) / 3600)
-      const there = vm.endedAt === undefined || at < last || first === last
+      const there = vm.endedAt === undefined || at < lastOfVm || first === lastOfVm
       if (!there) continue // it ended in this bucket; another may have taken its place
       add(alive, at, 1)
       add(price, at, usdPerHour)

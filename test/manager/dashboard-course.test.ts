@@ -129,6 +129,15 @@ describe('the course of a job', TIMEOUT, () => {
     }
   })
 
+  it('counts a VM to the very end of a span after which it lives on', async () => {
+    runOnTwoVms()
+    const page = await job.open()
+    await page.indexed()
+    const series = await page.get<SeriesView>(`/api/series?from=${BEGIN / 1000 + 5}&to=${BEGIN / 1000 + 15}&points=10`)
+    assert.deepEqual([...new Set(series.vms)], [1])
+    assert.deepEqual([...new Set(series.usdPerHour)], [36])
+  })
+
   it('has a bar for each VM with its notice, and the attempts on it', async () => {
     runOnTwoVms()
     const page = await job.open()

@@ -6,6 +6,7 @@ const ANSWER_LIMIT_MS = 20_000 // a server on this machine; longer means that it
 const RECONNECT_MS = 2000
 const SILENCE_LIMIT_MS = 40_000 // the server's heart beats every 15 s
 const SERIES_POINTS = 300
+const LEAST_POINTS = 20
 const PAGE_ROWS = 50
 
 export function openLiveSource(token: string | undefined): Source {
@@ -13,7 +14,7 @@ export function openLiveSource(token: string | undefined): Source {
     archivedAt: undefined,
     omitted: undefined,
     job: () => ask('/api/job'),
-    series: range => ask(`/api/series?${rangeText(range)}points=${SERIES_POINTS}`),
+    series: range => ask(`/api/series?${rangeText(range)}points=${pointsIn(range)}`),
     tasks: (query, after) => ask(`/api/tasks?${queryText(query, after)}`),
     task: taskId => ask(`/api/task?id=${encodeURIComponent(taskId)}`),
     exceptions: () => ask('/api/exceptions'),
@@ -45,6 +46,12 @@ async function control(request: ControlRequest, token: string): Promise<void> {
 async function sentenceOf(response: Response): Promise<string> {
   const body = (await response.json().catch(() => undefined)) as Partial<ApiError> | undefined
   return body?.error ?? `The server answered ${response.status}.`
+}
+
+/** Shorter than a second is not the speed of a job any more, but single tasks: the timeline shows those. */
+function pointsIn(range: TimeRange | undefined): number {
+  if (range === undefined) return SERIES_POINTS
+  return Math.max(LEAST_POINTS, Math.min(SERIES_POINTS, Math.ceil(range.toS - range.fromS)))
 }
 
 function rangeText(range: TimeRange | undefined): string {

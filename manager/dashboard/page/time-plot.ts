@@ -1,6 +1,6 @@
 // One chart of lines over time, drawn by uPlot, made so that several stand aligned below each other.
 
-import { fill, make, setText } from './dom.ts'
+import { make, setText } from './dom.ts'
 import { formatTime } from './format.ts'
 import type { TimeRange } from './source.ts'
 import { swatch } from './status.ts'
@@ -30,7 +30,6 @@ export interface TimePlot {
   setWidth(width: number): void
   repaint(): void
   moveCursor(index: number): void
-  destroy(): void
 }
 
 export interface PlotHooks {
@@ -81,10 +80,6 @@ export function makeTimePlot(spec: PlotSpec, hooks: PlotHooks): TimePlot {
     },
     moveCursor(index) {
       plot.setCursor({ left: plot.valToPos(plot.data[0]?.[index] ?? 0, 'x'), top: 1 })
-    },
-    destroy() {
-      plot.destroy()
-      fill(element)
     },
   }
 }
