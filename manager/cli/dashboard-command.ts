@@ -1,5 +1,6 @@
 // dashboard: a web page about a job, from its database alone; and the same page beside a manager, for run and monitor_event_queue.
 import { UserError } from '../../core/errors.ts'
+import { giveWay } from '../dashboard/give-way.ts'
 import { watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { loadConfig } from './load-config.ts'
@@ -9,6 +10,7 @@ export async function dashboardCommand(invocation: Invocation): Promise<number> 
   const file = await databaseOf(invocation)
   using interrupts = watchInterrupts()
   const { openDashboard } = await import('../dashboard/server.ts')
+  giveWay()
   const dashboard = await openDashboard({
     file,
     allowControl: options.has('allow-control'),

@@ -67,8 +67,9 @@ const WINDOW_MS = 60_000
 const MOST_LOOKED_AT = 500_000 // at the highest speeds the window gets shorter
 
 /** Attempts a second that brought a result or a failure, over the last minute; undefined before the first. */
-export function recentRate({ attempts }: JobIndex, nowMs: number): number | undefined {
+export function recentRate({ attempts, complete }: JobIndex, at: number): number | undefined {
   if (attempts.count === 0) return undefined
+  const nowMs = complete ? at : Math.min(at, attempts.endedMs(attempts.count - 1)) // as far as it has been read
   const least = Math.max(0, attempts.count - MOST_LOOKED_AT)
   let [count, oldestMs, tooOld] = [0, nowMs, 0]
   // Nearly in order of time: what follows a long row of old ones is old too.

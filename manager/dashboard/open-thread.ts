@@ -8,7 +8,6 @@ import type { Dashboard, DashboardOptions } from './server.ts'
 
 export type ThreadMessage = { readonly url: string } | { readonly error: string }
 
-const LOAD = 0.25 // of one processor at most, and only while there is something to catch up with
 const CLOSE_MS = 2000
 const YOUNG_MB = 4
 
@@ -18,7 +17,7 @@ export async function openDashboardThread(
   warn: (sentence: string) => void,
 ): Promise<Dashboard> {
   const thread = new Worker(new URL(`./thread${extname(import.meta.url)}`, import.meta.url), {
-    workerData: { load: LOAD, ...options } satisfies DashboardOptions,
+    workerData: options satisfies DashboardOptions,
     execArgv: ['--disable-warning=ExperimentalWarning'],
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   })

@@ -35,7 +35,7 @@ export interface Dashboard {
 
 const HOST = '127.0.0.1'
 const MOST_LISTENERS = 32 // pages that are open at once; each costs a connection
-const DEFAULT_LOAD = 0.5
+const DEFAULT_LOAD = 0.25
 
 /** Throws a UserError if there is no job in the file, or the port is taken. */
 export async function openDashboard(options: DashboardOptions): Promise<Dashboard> {

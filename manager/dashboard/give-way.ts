@@ -1,0 +1,13 @@
+// Lets whoever does the job's work go first where processors are scarce: a page may wait, results may not.
+import { setPriority } from 'node:os'
+
+const NICE = 10
+
+/** Of the calling thread on Linux, of the whole process elsewhere. */
+export function giveWay(): void {
+  try {
+    setPriority(0, NICE)
+  } catch {
+    // A system that does not allow it: everybody is as important as everybody else.
+  }
+}
