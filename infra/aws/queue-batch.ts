@@ -2,7 +2,7 @@
 // reason that passes. Knows nothing of what the entries are.
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs'
 import { systemClock } from '../../core/clock.ts'
-import type { AdaptiveLimit } from './adaptive-limit.ts'
+import type { AdaptiveLimit } from '../adaptive-limit.ts'
 import { awsErrorCode, awsFailureKind, passesAlone } from './failure.ts'
 
 const FIRST_PAUSE_MS = 100

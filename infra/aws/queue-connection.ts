@@ -2,15 +2,16 @@
 import { setMaxListeners } from 'node:events'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { systemClock } from '../../core/clock.ts'
+import { LeaseBook } from '../lease-book.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import { awsClientConfig } from './connection.ts'
 import { awsFailure } from './failure.ts'
-import { LeaseBook } from './queue-leases.ts'
+import { AWS_LIMITS } from './limits.ts'
 
 const CLOSING_MS = 1_000 // for requests whose answers may still bring messages, which then go back
 
 export class SqsConnection {
-  readonly leases = new LeaseBook()
+  readonly leases = new LeaseBook(AWS_LIMITS)
   readonly #settings: ProviderSettings
   readonly #unfinished = new Set<Promise<unknown>>()
   #opened: Opened | undefined

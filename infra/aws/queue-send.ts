@@ -1,7 +1,7 @@
 // Sends to an SQS queue: ten messages or one mebibyte a request, many requests at once.
 import { SendMessageBatchCommand, type SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
+import type { AdaptiveLimit } from '../adaptive-limit.ts'
 import { type OutgoingMessage, SendError } from '../provider.ts'
-import type { AdaptiveLimit } from './adaptive-limit.ts'
 import { SQS_MAX_BYTES, SQS_MAX_ENTRIES } from './limits.ts'
 import type { QueueAddress } from './queue-address.ts'
 import { isMissingQueue, requestBatches } from './queue-batch.ts'

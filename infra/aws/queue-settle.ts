@@ -6,13 +6,13 @@ import {
 } from '@aws-sdk/client-sqs'
 import { systemClock } from '../../core/clock.ts'
 import type { Receipt } from '../../core/ids.ts'
+import { AdaptiveLimit } from '../adaptive-limit.ts'
+import type { Lease } from '../lease-book.ts'
 import type { Settlement } from '../provider.ts'
-import { AdaptiveLimit } from './adaptive-limit.ts'
 import { SQS_MAX_ENTRIES } from './limits.ts'
 import type { QueueAddress } from './queue-address.ts'
 import { type BatchAnswer, isMissingQueue, requestBatches } from './queue-batch.ts'
 import type { SqsConnection } from './queue-connection.ts'
-import type { Lease } from './queue-leases.ts'
 
 interface SettlerOptions {
   readonly address: QueueAddress

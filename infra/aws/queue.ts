@@ -2,8 +2,8 @@
 // Killed at any line: what was received comes back when its lease ends, what was sent and not yet answered may be there twice,
 // and a message is deleted only when its caller is done with it.
 import type { Receipt } from '../../core/ids.ts'
+import { AdaptiveLimit } from '../adaptive-limit.ts'
 import type { Delivery, OutgoingMessage, Queue, QueueAdmin, ReceiveOptions, Settlement } from '../provider.ts'
-import { AdaptiveLimit } from './adaptive-limit.ts'
 import { QueueAddress, wholeLeaseSeconds } from './queue-address.ts'
 import { SqsQueueAdmin } from './queue-admin.ts'
 import type { SqsConnection } from './queue-connection.ts'

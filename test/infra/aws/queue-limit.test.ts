@@ -1,7 +1,7 @@
 // The number of requests at once grows while answers stay quick, and shrinks when the service throttles or only queues them.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { AdaptiveLimit } from '../../../infra/aws/adaptive-limit.ts'
+import { AdaptiveLimit } from '../../../infra/adaptive-limit.ts'
 
 /** The most that ran at once while `count` requests were made, each with the answer that `answer` gives for it. */
 async function mostAtOnce(

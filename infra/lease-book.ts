@@ -1,10 +1,10 @@
-// Receipts of an SQS queue, and until when each lease lasts. SQS itself deletes with old receipts too, which may take a message
-// from under somebody who holds it now: so what has ended by our clock is lost, and is never sent to SQS.
-import { systemClock } from '../../core/clock.ts'
-import { type Receipt, receipt } from '../../core/ids.ts'
-import { AWS_LIMITS } from './limits.ts'
+// Receipts of clouds whose queues obey old ones too, which may take a message from under somebody who holds it now: each says
+// until when its lease lasts. What has ended by our clock is lost, and is never sent to the cloud.
+import { systemClock } from '../core/clock.ts'
+import { type Receipt, receipt } from '../core/ids.ts'
+import type { ProviderLimits } from './provider.ts'
 
-const MARGIN_SHARE = 0.1 // of a lease: it began when SQS answered, which was before we heard it …
+const MARGIN_SHARE = 0.1 // of a lease: it began when the cloud answered, which was before we heard it …
 const MOST_MARGIN_MS = 500 // … but not longer ago than this
 const PRUNE_FROM = 10_000 // renewed leases
 const BASE = 36
@@ -18,9 +18,14 @@ export interface Lease {
 export class LeaseBook {
   /** Ends of leases that were renewed or handed back: those of all others are in their receipts. */
   readonly #ends = new Map<Receipt, number>()
+  readonly #maxTotalLeaseSeconds: number
   #pruneAt = PRUNE_FROM
 
-  /** `<received>:<ends>:<SQS's handle>`, instants in ms to base 36. */
+  constructor({ maxTotalLeaseSeconds = Number.POSITIVE_INFINITY }: Pick<ProviderLimits, 'maxTotalLeaseSeconds'>) {
+    this.#maxTotalLeaseSeconds = maxTotalLeaseSeconds
+  }
+
+  /** `<received>:<ends>:<the cloud's handle>`, instants in ms to base 36. */
   grant(handle: string, leaseSeconds: number): Receipt {
     const nowMs = systemClock.now()
     const leaseMs = leaseSeconds * 1000
@@ -43,10 +48,9 @@ export class LeaseBook {
     return { held, lost }
   }
 
-  /** Seconds that a renewal at this moment may ask for; below 1 = the twelve hours are over. */
+  /** Seconds that a renewal at this moment may ask for; below 1 = the longest that one delivery can be held is over. */
   secondsLeft({ receivedAtMs }: Lease): number {
-    const { maxTotalLeaseSeconds = Number.POSITIVE_INFINITY } = AWS_LIMITS
-    return Math.floor(maxTotalLeaseSeconds - (systemClock.now() - receivedAtMs) / 1000)
+    return Math.floor(this.#maxTotalLeaseSeconds - (systemClock.now() - receivedAtMs) / 1000)
   }
 
   setEnd({ receipt }: Lease, endsMs: number): void {
