@@ -15,7 +15,11 @@ export interface Ministack {
 const START_WITHIN_MS = 60_000 // usually 1 s
 const LOOK_MS = 50
 
-export async function startMinistack(): Promise<Ministack> {
+/** What the stack of a job, and the CDK's own, are made of. */
+export const STACK_SERVICES =
+  'cloudformation,cloudwatch,dynamodb,ec2,ecr,events,iam,kms,lambda,logs,monitoring,s3,sqs,ssm,sts'
+
+export async function startMinistack({ services = 'sqs' } = {}): Promise<Ministack> {
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'ministack-'))
   const code = 'import sys; sys.argv = ["ministack"]\nfrom ministack.app import main\nmain()\n'
@@ -23,7 +27,7 @@ export async function startMinistack(): Promise<Ministack> {
     GATEWAY_PORT: String(port),
     BIND_HOST: '127.0.0.1',
     LOG_LEVEL: 'WARNING',
-    SERVICES: 'sqs',
+    SERVICES: services,
     TMPDIR: folder,
   }
   const server = startPython(code, { env })
