@@ -1,7 +1,7 @@
 // A headless Chromium for the tests of the page, and what a page must never do: complain, or fetch from elsewhere.
-import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import axe from 'axe-core'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium']
@@ -62,11 +62,9 @@ export async function openPage(
   return { page, complaints, close: () => context.close() }
 }
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
 /** What axe finds against the WCAG 2 rules and its best practices, as sentences. */
 export async function auditPage(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axeSource)
+  await page.evaluate(axe.source)
   const found: readonly AxeViolation[] = await page.evaluate(
     'axe.run(document, { resultTypes: ["violations"] }).then(result => result.violations)',
   )

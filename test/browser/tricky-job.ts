@@ -9,7 +9,7 @@ import { type JobDb, openJobDb } from '../../manager/job-db.ts'
 
 /** Sets `window.pwned` wherever it is taken for markup. */
 export const SCRIPT = '<script>window.pwned=1</script>'
-export const IMAGE = '<img src=x onerror="window.pwned=2">'
+const IMAGE = '<img src=x onerror="window.pwned=2">'
 export const SCRIPT_TASK = `${SCRIPT}/../"&'`
 
 const TASKS = 300
