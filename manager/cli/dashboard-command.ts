@@ -3,7 +3,6 @@ import { UserError } from '../../core/errors.ts'
 import { giveWay } from '../dashboard/give-way.ts'
 import { watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
-import { loadConfig } from './load-config.ts'
 
 export async function dashboardCommand(invocation: Invocation): Promise<number> {
   const { options, terminal } = invocation
@@ -53,6 +52,7 @@ async function databaseOf(invocation: Invocation): Promise<string> {
   if (given !== undefined) return given
   const jobId = options.text('job-id')
   if (options.text('config') === undefined && jobId !== undefined) return `${jobId}.db`
+  const { loadConfig } = await import('./load-config.ts') // brings the whole schema of job files
   const { config } = await loadConfig(invocation)
   if (config.dbFile === undefined) throw new UserError('Which job? Give --config, --job-id or --db-file.')
   return config.dbFile

@@ -7,7 +7,8 @@ import { readTaskRows } from './task-rows-view.ts'
 
 const MOST_GROUPS = 200
 const SLOWEST = 50
-const MOST_BY_PREFIX = 5000
+const MOST_FOUND = 100_000
+const MANY_TASKS = 4_000_000 // beyond that, to look into each id takes longer than a person waits
 
 export function answerTasks({ watched, index }: JobFollower, query: TasksQuery): TasksView {
   const { search } = query
@@ -28,17 +29,26 @@ interface Among {
   readonly note?: string
 }
 
+/** In the index of the primary key, which holds nothing but ids and row numbers. */
 function searchIds({ watched, index }: Pick<JobFollower, 'watched' | 'index'>, search: string): Among {
   const { end } = index.tasks
-  if (index.ids.complete) return { rows: index.ids.search(search, end) }
+  const many = end > MANY_TASKS
+  const where = many ? 'task_id >= ?1 AND task_id < ?1 || char(1114111)' : 'instr(task_id, ?1) > 0'
+  const statement = watched.db.sqlite.prepare(`SELECT rowid FROM tasks WHERE ${where} ORDER BY task_id LIMIT ?2`)
+  statement.setReturnArrays(true)
   const rows = new Uint8Array(end)
-  // The primary key finds ids by their begin, however many there are.
-  const found = watched.db.sqlite
-    .prepare('SELECT rowid AS row FROM tasks WHERE task_id >= ?1 AND task_id < ?1 || char(1114111) LIMIT ?2')
-    .all(search, MOST_BY_PREFIX)
-  for (const { row } of found) rows[Number(row)] = 1
-  const most = found.length < MOST_BY_PREFIX ? '' : `, the first ${MOST_BY_PREFIX} of them`
-  return { rows, note: `With so many tasks, only ids that begin with the text are found${most}.` }
+  let count = 0
+  for (const row of statement.iterate(search, MOST_FOUND) as Iterable<unknown>) {
+    rows[(row as readonly number[])[0] ?? 0] = 1
+    count++
+  }
+  const notes = [
+    ...(many ? ['With so many tasks, only ids that begin with the text are found.'] : []),
+    ...(count === MOST_FOUND
+      ? [`The first ${MOST_FOUND.toLocaleString('en-US')} ids with this text are looked through.`]
+      : []),
+  ]
+  return { rows, ...(notes.length === 0 ? undefined : { note: notes.join(' ') }) }
 }
 
 export function answerExceptions({ index }: JobFollower): ExceptionsView {

@@ -19,7 +19,8 @@ export interface FailureGroup {
 }
 
 const MOST_GROUPS = 2000 // after that, everything new is "Other failures"
-const MOST_TEXTS = 5000 // remembered, so that a text that comes again is not read again
+const MOST_TEXTS = 1000 // remembered, so that a text that comes again is not read again
+const MOST_TEXT_CHARACTERS = 1000
 const HEADLINE_CHARACTERS = 300
 const SAMPLE_CHARACTERS = 10_000
 
@@ -36,6 +37,7 @@ export class FailureGroups {
     const known = this.#numberOfText.get(text)
     if (known !== undefined) return known
     const number = this.#groupOf(text)
+    if (text.length > MOST_TEXT_CHARACTERS) return number
     if (this.#numberOfText.size >= MOST_TEXTS) this.#numberOfText.clear()
     this.#numberOfText.set(text, number)
     return number

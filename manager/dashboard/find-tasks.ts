@@ -45,7 +45,9 @@ export function findTasks(index: JobIndex, filter: TaskFilter, order: TaskOrder)
   const afterKey = after === undefined ? undefined : { value: after.value * sign, row: after.row * sign }
   const value = valueReader(index, sort)
   let totalMatching = 0
-  for (let row = 1; row < tasks.end; row++) {
+  // In the direction of the order: later rows have mostly ended later, so that most are refused at once.
+  for (let count = 1; count < tasks.end; count++) {
+    const row = descending ? tasks.end - count : count
     if (statuses[tasks.status[row] ?? 0] !== 1) continue
     if (group !== undefined && tasks.group[row] !== group) continue
     if (vm !== undefined && tasks.vm[row] !== vm) continue

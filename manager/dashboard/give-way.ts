@@ -1,7 +1,7 @@
 // Lets whoever does the job's work go first where processors are scarce: a page may wait, results may not.
 import { setPriority } from 'node:os'
 
-const NICE = 10
+const NICE = 5 // a third of the share of others, while all want to run
 
 /** Of the calling thread on Linux, of the whole process elsewhere. */
 export function giveWay(): void {

@@ -42,7 +42,6 @@ export class IndexFiller {
     this.#settledEvent = this.#sql.lastEvent()
     const rows = this.#sql.lastRow()
     index.tasks.reserve(rows + 1)
-    index.ids.reserve(rows + 1)
     index.attempts.reserve(this.#settledEvent)
   }
 
@@ -85,8 +84,7 @@ export class IndexFiller {
 
   #readRows(): number {
     const rows = this.#sql.rowsAfter(this.#lastRow, this.#sliceRows)
-    for (const { row, taskId, state } of rows) {
-      this.#index.ids.add(row, taskId)
+    for (const { row, state } of rows) {
       this.#index.setTask(row, state)
       this.#lastRow = row
     }

@@ -7,7 +7,6 @@ import type { WatchedDb } from './watched-db.ts'
 
 export interface IndexedRow {
   readonly row: number
-  readonly taskId: string
   readonly state: TaskState
 }
 
@@ -46,7 +45,7 @@ export class IndexSql {
     }
     const column = (name: string) => (watched.has('tasks', name) ? name : 'NULL')
     const state = `status, elapsed_time, completed_at, ${EXCEPTION}, exit_code, ${column('attempt')}, ${column('dead_letter')}`
-    this.#rows = prepare(`SELECT rowid, task_id, ${state} FROM tasks WHERE rowid > ? ORDER BY rowid LIMIT ?`)
+    this.#rows = prepare(`SELECT rowid, ${state} FROM tasks WHERE rowid > ? ORDER BY rowid LIMIT ?`)
     this.#lastRow = prepare('SELECT max(rowid) FROM tasks')
     if (!watched.has('events')) return
     const valid = 'json_valid(e.raw_event)'
@@ -63,8 +62,7 @@ export class IndexSql {
   rowsAfter(row: number, count: number): readonly IndexedRow[] {
     return all(this.#rows, row, count).map(columns => ({
       row: Number(columns[0]),
-      taskId: String(columns[1]),
-      state: stateOf(columns, 2),
+      state: stateOf(columns, 1),
     }))
   }
 

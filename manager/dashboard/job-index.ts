@@ -2,7 +2,6 @@
 import { FINAL_STATUSES } from '../job-db-status.ts'
 import { AttemptColumns, msOfTenths, statusCode, TaskColumns, tenthsOf } from './columns.ts'
 import { type Failure, FailureGroups } from './failure-groups.ts'
-import { TaskIds } from './task-ids.ts'
 import { Throughput } from './throughput.ts'
 
 /** What its events tell of a VM, or of a host where events name no VM. */
@@ -27,7 +26,6 @@ export class JobIndex {
   readonly tasks = new TaskColumns()
   readonly attempts = new AttemptColumns()
   readonly failures = new FailureGroups()
-  readonly ids = new TaskIds()
   readonly throughput = new Throughput()
   /** The first stands for none. */
   readonly vms: VmTrace[] = [newTrace('')]

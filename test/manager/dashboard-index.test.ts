@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { findTasks } from '../../manager/dashboard/find-tasks.ts'
 import { JobIndex } from '../../manager/dashboard/job-index.ts'
-import { TaskIds } from '../../manager/dashboard/task-ids.ts'
 import { Throughput } from '../../manager/dashboard/throughput.ts'
 
 /** In [0, 1), the same in every run. */
@@ -14,39 +13,6 @@ function seeded(seed: number): () => number {
     return state / 2 ** 32
   }
 }
-
-describe('the ids of tasks', () => {
-  it('are found by any part, also where they fill several chunks, are not in a row, and hold more than ASCII', () => {
-    const random = seeded(1)
-    const ids = new TaskIds()
-    const known = new Map<number, string>()
-    let row = 0
-    for (let count = 0; count < 60_000; count++) {
-      row += random() < 0.01 ? 3 : 1
-      const id = `${random() < 0.1 ? 'ünï-日本-' : 'seg-'}${Math.floor(random() * 1e6)}${'/x'.repeat(Math.floor(random() * 20))}`
-      known.set(row, id)
-      ids.add(row, id)
-    }
-    assert.equal(ids.complete, true)
-    for (const text of ['seg-', '77', '日本', 'ï-日', '9/x/x', '/x/x/x/x/x/x/x/x/x/x/x/x/x/x/x', 'no such', '0', '']) {
-      const found = ids.search(text, row + 1)
-      const wrong = [...known].filter(([at, id]) => (found[at] === 1) !== id.includes(text))
-      assert.deepEqual(wrong.slice(0, 3), [], text)
-    }
-    const found = ids.search('seg', row + 1)
-    assert.equal(
-      found.reduce((sum, one) => sum + one, 0),
-      [...known.values()].filter(id => id.includes('seg')).length,
-    )
-  })
-
-  it('are given up when they take too much memory', () => {
-    const ids = new TaskIds()
-    const long = 'x'.repeat(500_000)
-    for (let row = 1; row <= 200; row++) ids.add(row, long)
-    assert.equal(ids.complete, false)
-  })
-})
 
 describe('throughput', () => {
   it('keeps every attempt in the bucket of its time, however wide the job gets and in whatever order they come', () => {
