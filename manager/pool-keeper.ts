@@ -27,8 +27,8 @@ export interface PoolKeeperOptions {
   readonly db: KeeperDb
   readonly intents: LaunchIntents
   readonly config: JobConfig
-  /** Best first: spot, then what may replace it. */
-  readonly choices: readonly Choice[]
+  /** Best first: spot, then what may replace it. Where asking costs, for the VMs that are there: none if it needs no other. */
+  readonly choices: readonly Choice[] | ((active: readonly Vm[]) => Promise<readonly Choice[]>)
   /** Absent where VMs boot from the template of the job's stack. `endBy`: when the VM must end by itself, or the job's limit of money does not hold without a manager. */
   readonly scriptOf?: ((choice: Choice, endBy?: Date) => string) | undefined
   readonly log: KeeperLog
@@ -131,7 +131,7 @@ export class PoolKeeper {
 
   /** Looks, decides, acts. Resolves to why the job cannot go on, if so. Rejects only if another manager has the job. */
   async tick(): Promise<string | undefined> {
-    const { log, lease } = this.#options
+    const { log, lease, choices: known } = this.#options
     const startedAt = this.#now()
     lease?.renew(startedAt)
     this.#watch.awake(startedAt)
@@ -141,7 +141,8 @@ export class PoolKeeper {
     const idle = await this.#idleVms(vms)
     const active = vms?.filter(vm => vm.state !== 'terminated')
     this.#nobodyWorks = active?.every(vm => idle.has(vm.id)) ?? false
-    const view = this.#view({ vms, idle, unanswered })
+    const choices = typeof known === 'function' ? await known(active ?? []) : known
+    const view = this.#view({ vms, idle, choices: unanswered ? [] : choices })
     const decision = reconcile(view)
     this.#decisions.record(view, decision)
     lease?.renew(this.#now()) // looking may have taken long
@@ -168,8 +169,8 @@ export class PoolKeeper {
     }
   }
 
-  #view({ vms, idle, unanswered }: Pick<PoolView, 'vms' | 'idle'> & { readonly unanswered: boolean }): PoolView {
-    const { db, choices } = this.#options
+  #view({ vms, idle, choices }: Pick<PoolView, 'vms' | 'idle' | 'choices'>): PoolView {
+    const { db } = this.#options
     const orders = this.#options.orders?.()
     const config = withLimits(this.#options.config, orders?.limits)
     const now = this.#now()
@@ -181,7 +182,7 @@ export class PoolKeeper {
       unfinishedCount: db.unfinishedCount(),
       vms,
       idle,
-      choices: unanswered ? [] : rankChoices(this.#market.usable(choices, now), config.tasks, history),
+      choices: rankChoices(this.#market.usable(choices, now), config.tasks, history),
       signs: this.#watch.signs(),
       spentUsd: this.#spentUsd(records),
       ...poolTimesOf(config),

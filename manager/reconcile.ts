@@ -72,13 +72,15 @@ export function reconcile(view: PoolView): Decision {
 
   const keptIds = new Set(kept.map(vm => vm.id))
   const ending = view.vms.filter(vm => vm.state !== 'terminated' && !keptIds.has(vm.id))
-  const plan = planLaunch({
-    ...view,
-    sums: sumOf(kept, view.config.tasks),
-    // What is being ended is still billed for a while.
-    reservedUsd: reservedUsd(kept, view) + horizonUsd(ending, view),
-  })
-  const { launch, reason, warning } = view.unproven ? onlyFirst(plan, kept) : plan
+  const [first] = view.unproven ? kept : []
+  const plan = () =>
+    planLaunch({
+      ...view,
+      sums: sumOf(kept, view.config.tasks),
+      // What is being ended is still billed for a while.
+      reservedUsd: reservedUsd(kept, view) + horizonUsd(ending, view),
+    })
+  const { launch, reason, warning } = first === undefined ? onlyOne(plan(), view) : waitFor(first)
   return {
     actions: [
       ...terminate(silence.ids, silence.because),
@@ -116,13 +118,16 @@ function findExcess(vms: readonly Vm[], { orders, config }: PoolView): readonly 
 }
 
 /** One VM until it has shown that it can work: a broken startup script then costs one VM, not a fleet. */
-function onlyFirst(plan: LaunchDecision, kept: readonly Vm[]): LaunchDecision {
-  if (plan.launch === undefined) return plan
-  if (kept.length > 0) return { reason: `the first VM, ${kept[0]?.id}, has yet to show that it can work` }
+function onlyOne(plan: LaunchDecision, { unproven }: PoolView): LaunchDecision {
+  if (!unproven || plan.launch === undefined) return plan
   return {
     launch: { ...plan.launch, vmCount: 1 },
     reason: 'one VM, to show that it can work before others are started',
   }
+}
+
+function waitFor({ id }: Vm): LaunchDecision {
+  return { reason: `the first VM, ${id}, has yet to show that it can work` }
 }
 
 function stillbornText({ stillborn }: PoolView): string {

@@ -4,9 +4,10 @@ import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { JobConfig } from '../../core/job-config.ts'
 import type { PackedJob } from '../../core/packed-job.ts'
-import type { Pool, Provider, QueueAdmin, QueueDepth, QueueOptions } from '../../infra/provider.ts'
+import type { Pool, Provider, QueueAdmin, QueueDepth, QueueOptions, Vm } from '../../infra/provider.ts'
 import { loadChoices } from '../choices.ts'
 import { type KeeperLog, PoolKeeper } from '../pool-keeper.ts'
+import { sumOf } from '../reconcile-launch.ts'
 import type { Choice } from '../select-offers.ts'
 import { ClaimedNote, Superseded } from './claimed-note.ts'
 import { type DbOfVms, memorize, openDbOfVms } from './db-of-vms.ts'
@@ -66,10 +67,9 @@ export async function serverlessTick(options: TickOptions): Promise<TickSummary>
   }
   const depth = await depthOf(options)
   const backlog = depth.ready + depth.leased + depth.delayed
-  const choices = backlog === 0 || before.stopped !== undefined ? [] : await choicesOf(options)
   const emptySince = backlog === 0 ? (before.emptySince ?? now) : undefined
   using db = openDbOfVms(before, { unfinishedCount: backlog, now })
-  const look = new Look({ ...options, clock, note, db, before, depth, backlog, emptySince, choices })
+  const look = new Look({ ...options, clock, note, db, before, depth, backlog, emptySince })
   try {
     await look.act()
   } catch (error) {
@@ -95,11 +95,6 @@ async function depthOf({ provider, job }: TickOptions): Promise<QueueDepth> {
   throw new UserError(`Queue "${job.queueName}" does not exist: deploy job "${job.jobId}".`)
 }
 
-function choicesOf({ provider, job }: TickOptions): Promise<readonly Choice[]> {
-  const catalog = provider.openCatalog()
-  return loadChoices(job.config, query => catalog.offers(query))
-}
-
 interface LookParts extends TickOptions {
   readonly clock: Clock
   readonly note: ClaimedNote
@@ -108,7 +103,6 @@ interface LookParts extends TickOptions {
   readonly depth: QueueDepth
   readonly backlog: number
   readonly emptySince: Date | undefined
-  readonly choices: readonly Choice[]
 }
 
 class Look {
@@ -119,8 +113,8 @@ class Look {
   #unlisted: unknown
 
   constructor(parts: LookParts) {
-    const { provider, job, log, clock, note, db, before, depth, emptySince, choices } = parts
-    const { scriptOf, canary, lookSeconds = LOOK_SECONDS } = parts
+    const { provider, job, log, clock, note, db, before, depth, emptySince } = parts
+    const { scriptOf, canary = job.config.provider !== 'local', lookSeconds = LOOK_SECONDS } = parts
     this.#parts = parts
     this.#stopped = before.stopped
     this.#reason = before.reason ?? ''
@@ -128,13 +122,14 @@ class Look {
     const emptySeconds = emptySince === undefined ? 0 : (clock.now() - emptySince.getTime()) / 1000
     const surelyEmpty = emptySeconds > config.boot.idleShutdownSeconds + SURELY_EMPTY_SECONDS
     const worked = this.#worked()
+    const untried = !worked && !before.keeper.watch.proven
     this.#keeper = new PoolKeeper({
       pool: this.#watched(provider.openPool({ jobId, ...(config.region && { region: config.region }) })),
       taskQueue: { admin: { depth: async () => depth } },
       db,
       intents: db.intents,
-      config: watching(config, { lookSeconds, untried: !worked && !before.keeper.watch.proven && depth.ready > 0 }),
-      choices,
+      config: watching(config, { lookSeconds, untried: untried && depth.ready > 0 }),
+      choices: active => this.#choices(active, canary && untried),
       log: (level, text) => {
         if (level === 'DEBUG' && text.startsWith('VMs: ')) this.#reason = text.slice('VMs: '.length)
         log(level, text)
@@ -143,8 +138,8 @@ class Look {
       persist: () => note.claim(this.remembered()),
       roughCount: depth.estimated && !surelyEmpty,
       clock,
+      canary,
       ...(scriptOf && { scriptOf }),
-      ...(canary !== undefined && { canary }),
     })
     this.#keeper.seeQueue({ worked, waits: depth.ready > 0 })
   }
@@ -192,6 +187,16 @@ class Look {
       usdPerHour: active.reduce((sum, vm) => sum + (vm.priceUsdPerHour ?? 0), 0),
       reason: this.#reason,
     }
+  }
+
+  /** A catalogue is many requests: it is asked only when more VMs may be needed. */
+  async #choices(active: readonly Vm[], onlyOne: boolean): Promise<readonly Choice[]> {
+    const { provider, job, backlog } = this.#parts
+    const kept = active.filter(vm => vm.state !== 'stopping')
+    const { slotCount } = sumOf(kept, job.config.tasks)
+    if (backlog <= slotCount || (onlyOne && kept.length > 0)) return []
+    const catalog = provider.openCatalog()
+    return loadChoices(job.config, query => catalog.offers(query))
   }
 
   /** A keeper goes on without a listing; here there is no next moment, so the look has failed. */
