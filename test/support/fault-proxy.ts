@@ -91,6 +91,8 @@ export class Exchange {
 
 type Forward = (exchange: Exchange, request: IncomingMessage, gone: AbortSignal) => Promise<Answer>
 
+const LONGEST_LULL = 3 // times the usual: by then a fault strikes for sure, so that a short test has seen each
+
 export async function startFaultProxy({
   upstream,
   seed = 1,
@@ -106,6 +108,7 @@ export async function startFaultProxy({
   const random = seeded(seed)
   const counts = new Map<string, number>()
   const struck = new Map<string, number>()
+  const passed = new Map<Fault, number>() // that concerned it, since it struck last
   const agent = new Agent({ keepAlive: true })
   const forward: Forward = (exchange, incoming, gone) =>
     send(new URL(incoming.url ?? '/', upstream), agent, { exchange, incoming, gone })
@@ -144,12 +147,15 @@ export async function startFaultProxy({
 
   function choose(exchange: Exchange): Fault | undefined {
     let chance = random()
-    for (const fault of faults) {
-      if (fault.concerns?.(exchange) === false) continue
-      if (chance < fault.share) return fault
+    const able = faults.filter(({ concerns }) => concerns === undefined || concerns(exchange))
+    const chosen = able.find(fault => {
+      const due = (passed.get(fault) ?? 0) * fault.share >= LONGEST_LULL
+      const struckNow = due || chance < fault.share
       chance -= fault.share
-    }
-    return undefined
+      return struckNow
+    })
+    for (const fault of able) passed.set(fault, fault === chosen ? 0 : (passed.get(fault) ?? 0) + 1)
+    return chosen
   }
 }
 

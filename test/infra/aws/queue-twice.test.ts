@@ -12,8 +12,8 @@ const FAULTS = [
   lostAnswer(0.08),
   lostRequest(0.05),
   failedEntry(0.1),
-  slowAnswer(0.02),
-  ...throttled(0.02),
+  slowAnswer(0.03),
+  ...throttled(0.05),
   ...failingServer(0.06),
 ]
 const struck = new Map<string, number>()
