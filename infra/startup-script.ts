@@ -95,7 +95,7 @@ function renderWatched(script: string): string {
     text,
     end,
     'export -f $(compgen -A function ct_)',
-    'export ct_home',
+    'export $(compgen -v ct_)',
     // Ends the VM also when nothing of ours runs there any more; the agent itself needs half a minute to end in order.
     `[ -z "\${${PREFIX}MAX_INSTANCE_LIFETIME:-}" ] || shutdown -h "+$(( (${PREFIX}MAX_INSTANCE_LIFETIME + 89) / 60 ))"`,
     `${bash} "$ct_home/startup-script"`,
