@@ -24,7 +24,7 @@ type Color = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
 
 const CODES: Readonly<Record<Color, string>> = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan: '36' }
 const WIDEST = 100 // columns: longer bars say no more
-const LABEL_COLUMNS = 9
+const LABEL_COLUMNS = 10
 
 export function renderBlock(view: ProgressView, { columnCount, rowCount = 50, color }: BlockStyle): string[] {
   const width = Math.max(1, Math.min(WIDEST, columnCount - 1)) // in the last column a terminal may wrap already

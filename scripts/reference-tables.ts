@@ -1,5 +1,13 @@
 // Renders the tables of the reference pages from the tables that the programs themselves parse by. Pure.
 import { type KeySpec, PROVIDER_KEYS, RUN_KEYS, SECTIONS } from '../core/config-keys.ts'
+import {
+  AGENT_METRICS,
+  HTTP_METRICS,
+  JOB_METRICS,
+  type MetricName,
+  metricSpec,
+  PROCESS_METRICS,
+} from '../core/metric-table.ts'
 import { SETTING_ENTRIES, type SettingEntry } from '../core/settings.ts'
 import { COMMANDS } from '../manager/cli/commands.ts'
 import { GROUPS, type OptionGroup, type OptionSpec } from '../manager/cli/options.ts'
@@ -10,6 +18,7 @@ export function renderReferences(): Readonly<Record<string, string>> {
     'agent-settings.md': settingsTable(),
     'commands.md': commandTables(),
     'job-file.md': jobFileTables(),
+    'observability.md': metricTables(),
   }
 }
 
@@ -90,6 +99,26 @@ function jobFileTables(): string {
     keyTable(RUN_KEYS),
     ...SECTIONS.flatMap(section => [`## \`${section}\``, keyTable(PROVIDER_KEYS[section])]),
   ].join('\n\n')
+}
+
+function metricTables(): string {
+  const parts = {
+    'Of a job': JOB_METRICS,
+    'Of an agent': AGENT_METRICS,
+    'Of the HTTP API': HTTP_METRICS,
+    'Of each of these programs': PROCESS_METRICS,
+  }
+  return Object.entries(parts)
+    .map(([title, metrics]) => `### ${title}\n\n${metricTable(Object.keys(metrics))}`)
+    .join('\n\n')
+}
+
+function metricTable(names: readonly string[]): string {
+  const rows = names.map(name => {
+    const { kind, labels = [], doc } = metricSpec(name as MetricName)
+    return [code(name), kind, labels.map(code).join(', '), doc]
+  })
+  return table(['Metric', 'Kind', 'Labels', 'What it says'], rows)
 }
 
 function keyTable(keys: Readonly<Record<string, KeySpec>>): string {

@@ -79,20 +79,20 @@ describe('progress', () => {
     const lines = renderBlock(view({ counts: some, heldCount: 20, capUsd: 0.05 }), { columnCount: 100, color: false })
     assert.deepEqual(lines, [
       `sums  ${'█'.repeat(24)}${'▒'.repeat(8)}${'░'.repeat(8)}  60 % of 100 tasks`,
-      `  done    50  ${'█'.repeat(30)}`,
-      `  failed  10  ${'█'.repeat(6)}`,
-      `  running 20  ${'█'.repeat(12)}`,
-      `  waiting 20  ${'█'.repeat(12)}`,
-      '  pace   250 tasks/s  ·  1 s left (1 s – 3 s)',
-      '  VMs    1 VM running, 1 starting, 1 preempted',
-      '  money  $0.0123 of $0.0500 so far at $0.2000/h  ·  $0.0125 in the end ($0.0124 – $0.0127)',
+      `  done     50  ${'█'.repeat(30)}`,
+      `  failed   10  ${'█'.repeat(6)}`,
+      `  running  20  ${'█'.repeat(12)}`,
+      `  waiting  20  ${'█'.repeat(12)}`,
+      '  pace    250 tasks/s  ·  1 s left (1 s – 3 s)',
+      '  VMs     1 VM running, 1 starting, 1 preempted',
+      '  money   $0.0123 of $0.0500 so far at $0.2000/h  ·  $0.0125 in the end ($0.0124 – $0.0127)',
     ])
   })
 
   it('leaves out what does not fit, the least wanted first', () => {
     const narrow = renderBlock(view(), { columnCount: 40, color: false })
     assert.ok(
-      narrow.some(line => line === '  pace   250 tasks/s'),
+      narrow.some(line => line === '  pace    250 tasks/s'),
       narrow.join('\n'),
     )
     const low = renderBlock(view(), { columnCount: 100, rowCount: 5, color: false })

@@ -1,8 +1,8 @@
-// node scripts/simulate/recorded-run.ts JOB.db > test/fixtures/recorded-runs/NAME.jsonl: how a real job went, from its database,
+// node scripts/record-run.ts JOB.db > test/fixtures/recorded-runs/NAME.jsonl: how a real job went, from its database,
 // moment by moment, as its manager saw it: to see how well the ends of real jobs are foretold.
 import { basename } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { RecordedMoment, RecordedRun } from './record-progress.ts'
+import type { RecordedMoment, RecordedRun } from './simulate/record-progress.ts'
 
 const MOMENT_COUNT = 60
 
