@@ -1,24 +1,15 @@
 // This EC2 VM, seen from inside: who it is, whether it is about to be taken away, and its end.
-import { execFile } from 'node:child_process'
 import { hostname } from 'node:os'
 import { systemClock } from '../../core/clock.ts'
-import { messageOf } from '../../core/errors.ts'
 import { vmId } from '../../core/ids.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Instance, InstanceInfo, Notice } from '../provider.ts'
+import { shutDown } from '../shut-down.ts'
 import { InstanceMetadata, NoMetadata } from './instance-metadata.ts'
 
 const POLL_SECONDS = 5 // as AWS recommends: .../AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 const NOTICE_SECONDS = 120 // from a spot notice to the end
 const DESCRIBE_MS = 5_000
-const COMMAND_MS = 5_000
-/** Each is tried when those before it have failed. The last: an agent that does not run as root. */
-const POWER_OFF_COMMANDS = [
-  ['shutdown', '-h', 'now'],
-  ['systemctl', 'poweroff'],
-  ['poweroff'],
-  ['sudo', '-n', 'shutdown', '-h', 'now'],
-] as const
 
 export class AwsInstance implements Instance {
   readonly #metadata: InstanceMetadata
@@ -74,12 +65,8 @@ export class AwsInstance implements Instance {
   /** Off EC2 there is nothing to power off, and nothing happens. The VM's template says that shutting down terminates it. */
   async powerOff(): Promise<void> {
     if (!(await this.#onVm())) return
-    const failures: string[] = []
-    for (const [program, ...args] of POWER_OFF_COMMANDS) {
-      const failure = await failureOf(program, args)
-      if (failure === undefined) return
-      failures.push(failure)
-    }
+    const failures = await shutDown()
+    if (failures.length === 0) return
     throw new Error(`This VM cannot power itself off, terminate it in the EC2 console: ${failures.join('; ')}.`)
   }
 
@@ -103,14 +90,6 @@ export class AwsInstance implements Instance {
       return undefined
     }
   }
-}
-
-function failureOf(program: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise(resolve => {
-    execFile(program, args, { timeout: COMMAND_MS, killSignal: 'SIGKILL' }, (error, _stdout, stderr) => {
-      resolve(error === null ? undefined : `${program}: ${stderr.trim() || messageOf(error).trim()}`)
-    })
-  })
 }
 
 function parseObject(text: string | undefined): Readonly<Record<string, unknown>> {

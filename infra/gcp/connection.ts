@@ -11,6 +11,7 @@ const ADDRESSES = {
   IAM: 'https://iam.googleapis.com',
   LOGGING: 'https://logging.googleapis.com',
   MONITORING: 'https://monitoring.googleapis.com',
+  PUBSUB: 'https://pubsub.googleapis.com',
   RESOURCE_MANAGER: 'https://cloudresourcemanager.googleapis.com',
   RUN: 'https://run.googleapis.com',
   SCHEDULER: 'https://cloudscheduler.googleapis.com',
