@@ -111,7 +111,7 @@ const MAX_REASON_CHARS = 300
 const MAX_DELAY_SECONDS = 60
 
 /** At once after the first failure (most are accidents of one VM), then 1, 2, 4 … 60 s. */
-function failureDelaySeconds(failures: number): number {
+export function failureDelaySeconds(failures: number): number {
   return failures <= 1 ? 0 : Math.min(2 ** (failures - 2), MAX_DELAY_SECONDS)
 }
 

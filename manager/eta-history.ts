@@ -11,6 +11,8 @@ export interface ProgressSample {
   readonly startingSlotCount?: number | undefined
   /** The same of VMs that were taken away, all together so far. */
   readonly lostSlotCount?: number | undefined
+  /** Tasks of which an attempt has ended that is to be followed by another. */
+  readonly againCount?: number | undefined
   /** Of all VMs that are billed. */
   readonly usdPerHour?: number | undefined
 }
@@ -23,6 +25,8 @@ export class ProgressHistory {
   #samples: ProgressSample[] = []
   readonly #taskSeconds: number[] = []
   #seenCount = 0
+  #laterCount = 0
+  #failedAgainCount = 0
   #leastGapMs = 0
 
   /** Oldest first, the latest one always among them. */
@@ -33,6 +37,11 @@ export class ProgressHistory {
   /** A sample of attempts that ended, each as likely to be in it as any other. */
   get taskSeconds(): readonly number[] {
     return this.#taskSeconds
+  }
+
+  /** Share of the attempts after a first one that are followed by yet another; a half until something is known. */
+  get againShare(): number {
+    return (this.#failedAgainCount + 1) / (this.#laterCount + 2)
   }
 
   add(sample: ProgressSample): void {
@@ -52,8 +61,13 @@ export class ProgressHistory {
   hear(events: readonly string[]): void {
     const step = Math.max(1, Math.floor(events.length / LOOKED_AT))
     for (let index = 0; index < events.length; index += step) {
-      const found = ELAPSED_OF_ATTEMPT.exec(events[index] ?? '')?.[1]
-      if (found !== undefined) this.#addTaskSeconds(Number(found))
+      const event = events[index] ?? ''
+      const found = ELAPSED_OF_ATTEMPT.exec(event)?.[1]
+      if (found === undefined) continue
+      this.#addTaskSeconds(Number(found))
+      if (!LATER_ATTEMPT.test(event)) continue
+      this.#laterCount += 1
+      if (event.includes('"retry":true')) this.#failedAgainCount += 1
     }
   }
 
@@ -68,3 +82,4 @@ export class ProgressHistory {
 }
 
 export const ELAPSED_OF_ATTEMPT = /"event_type":"task_(?!interrupted).*"elapsed_time":([\d.]+)/
+const LATER_ATTEMPT = /"attempt":(?!1\D)\d/

@@ -3,6 +3,7 @@
 //
 // The rest of a job is a queue that empties at (places on VMs) × (tasks a place ends per second), and then the last tasks,
 // which nobody can help any more. Each of the three is uncertain in its own way; the range is the middle 80 % of many draws.
+import { failureDelaySeconds } from '../core/retry.ts'
 import type { ProgressSample } from './eta-history.ts'
 import { measureWork, type WorkMeasure } from './eta-measure.ts'
 import { openTail, type Tail } from './eta-tail.ts'
@@ -20,6 +21,8 @@ export interface EndForecast {
 export interface EndForecastOptions {
   /** How long tasks took, some of them: tells how long the last ones may take. Without them they vary as chance would have it. */
   readonly taskSeconds?: readonly number[]
+  /** Share of the attempts after a first one that are followed by yet another. */
+  readonly againShare?: number
   /** What may still be spent: the forecast ends there. */
   readonly leftUsd?: number | undefined
   /** A VM without work ends itself after so long. */
@@ -71,9 +74,9 @@ function drawRest(
   last: ProgressSample,
   tail: Tail,
   index: number,
-  { leftUsd = Number.POSITIVE_INFINITY, idleSeconds = 300 }: EndForecastOptions,
+  { leftUsd = Number.POSITIVE_INFINITY, idleSeconds = 300, againShare = 0.5 }: EndForecastOptions,
 ): Draw {
-  const { unfinishedCount } = last
+  const { unfinishedCount, againCount = 0 } = last
   // Points that fill the cube evenly need fewer draws than chance does, and do not flicker from one look to the next.
   const [a, b, c] = [halton(index, 2), halton(index, 3), halton(index, 5)]
   const perPlaceSecond = work.perPlaceSecond * Math.exp(work.paceSpread * normal(a))
@@ -81,13 +84,23 @@ function drawRest(
   const busy = Math.min(unfinishedCount, Math.max(1, places))
   const queued = Math.max(0, unfinishedCount - busy)
   const queueSeconds = queued / (perPlaceSecond * places)
-  const tailSeconds = tail(busy, c) * Math.exp(TAIL_SPREAD * normal(halton(index, 7)))
+  const longest = tail(busy, c) * Math.exp(TAIL_SPREAD * normal(halton(index, 7)))
+  const tailSeconds = longest + againSeconds(againCount, againShare, halton(index, 11), 1 / perPlaceSecond)
   const paidNow = last.slotCount === undefined ? 1 : Math.max(1e-9, last.slotCount + (last.startingSlotCount ?? 0))
   const usdPerPlaceSecond = (last.usdPerHour ?? 0) / 3600 / paidNow
   // In the end each VM is paid for until its own last task is done, and a while after.
   const paidTail = Math.min(tailSeconds, tail(PLACES_OF_A_VM, c) + idleSeconds)
   const usd = usdPerPlaceSecond * places * work.paidPerPlace * (queueSeconds + paidTail)
   return { seconds: queueSeconds + tailSeconds, usd: Math.min(usd, leftUsd) }
+}
+
+/** The longest of the chains of attempts that have begun: each goes on with the same chance, after ever longer waits. */
+function againSeconds(count: number, share: number, luck: number, taskSeconds: number): number {
+  if (count === 0) return 0
+  const chain = Math.log(count / -Math.log(luck)) / -Math.log(Math.min(0.9, share))
+  let seconds = 0
+  for (let failures = 2; failures < chain + 1; failures++) seconds += failureDelaySeconds(failures) + taskSeconds
+  return seconds
 }
 
 const TAIL_SPREAD = 0.25

@@ -4,10 +4,10 @@ import type { Queue, QueueDepth, Vm } from '../infra/provider.ts'
 import { type EndForecast, forecastEnd } from './eta.ts'
 import { ProgressHistory } from './eta-history.ts'
 import type { JobDb } from './job-db.ts'
-import { unfinishedCount } from './job-db-status.ts'
+import { type StatusCounts, unfinishedCount } from './job-db-status.ts'
 import { microUsdOf } from './ledger.ts'
 import type { PoolKeeper } from './pool-keeper.ts'
-import { doneCount, ProgressMeter, type ProgressView, usdPerHourOf } from './progress.ts'
+import { doneCount, ProgressMeter, type ProgressView, usdPerHourOf, waitingAgainCount } from './progress.ts'
 import { tasksPerVm } from './select-offers.ts'
 
 export interface ProgressWatchOptions {
@@ -57,9 +57,10 @@ export class ProgressWatch {
     this.#askDepth(nowMs)
     if (nowMs - this.#forecastAtMs >= FORECAST_EVERY_MS) {
       this.#forecastAtMs = nowMs
-      this.#remember(nowMs, doneCount(counts), unfinishedCount(counts), vms)
+      this.#remember(nowMs, counts, vms)
       this.#forecast = forecastEnd(this.#history.samples, {
         taskSeconds: this.#history.taskSeconds,
+        againShare: this.#history.againShare,
         leftUsd: capUsd === undefined ? undefined : Math.max(0, capUsd - spentUsd),
         idleSeconds: config.boot.idleShutdownSeconds,
       })
@@ -87,7 +88,7 @@ export class ProgressWatch {
     return vms.reduce((sum, vm) => sum + (vm.state === state ? tasksPerVm(vm.vcpuCount, tasks) : 0), 0)
   }
 
-  #remember(atMs: number, done: number, unfinished: number, vms: readonly Vm[]): void {
+  #remember(atMs: number, counts: StatusCounts, vms: readonly Vm[]): void {
     for (const vm of vms) {
       if (vm.endReason === 'preempted') {
         this.#preempted.set(vm.id, tasksPerVm(vm.vcpuCount, this.#options.config.tasks))
@@ -96,8 +97,9 @@ export class ProgressWatch {
     const known = vms.length > 0 || this.#options.keeper !== undefined
     this.#history.add({
       atMs,
-      doneCount: done,
-      unfinishedCount: unfinished,
+      doneCount: doneCount(counts),
+      unfinishedCount: unfinishedCount(counts),
+      againCount: waitingAgainCount(counts),
       ...(known && {
         slotCount: this.slotsIn(vms, 'running'),
         startingSlotCount: this.slotsIn(vms, 'starting'),

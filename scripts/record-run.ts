@@ -36,12 +36,20 @@ function readRun(file: string): RecordedRun {
       usdPerHour: Number(row.price),
       preempted: row.reason === 'preempted',
     }))
+  // Attempts after which another one was wanted.
+  const again = sqlite
+    .prepare(
+      `SELECT task_id, ${ms('events.timestamp')} AS at, ${ms('completed_at')} AS ended FROM events JOIN tasks USING (task_id)
+       WHERE event_type <> 'task_interrupted' AND json_extract(raw_event, '$.retry')`,
+    )
+    .all()
+    .map(row => ({ taskId: row.task_id, atMs: Number(row.at), endedMs: Number(row.ended) }))
   sqlite.close()
   const startMs = Math.min(...vms.map(vm => vm.launchedMs))
   const endMs = tasks.at(-1)?.endedMs ?? startMs
   const stepMs = (endMs - startMs) / MOMENT_COUNT
   const moments = Array.from({ length: MOMENT_COUNT }, (_, index) =>
-    momentAt(Math.round(startMs + index * stepMs), stepMs, tasks, vms),
+    momentAt(Math.round(startMs + index * stepMs), stepMs, tasks, vms, again),
   )
   return { name: basename(file, '.db'), moments, endMs, costUsd: costAt(vms, endMs) }
 }
@@ -51,6 +59,7 @@ function momentAt(
   stepMs: number,
   tasks: readonly { readonly endedMs: number; readonly seconds: number }[],
   vms: readonly Vm[],
+  again: readonly { readonly taskId: unknown; readonly atMs: number; readonly endedMs: number }[],
 ): RecordedMoment {
   const done = tasks.filter(task => task.endedMs <= atMs)
   const alive = vms.filter(vm => vm.launchedMs <= atMs && vm.endedMs > atMs)
@@ -73,6 +82,7 @@ function momentAt(
       slots,
     ),
     usdPerHour: sum(alive, vm => vm.usdPerHour),
+    againCount: new Set(again.filter(each => each.atMs <= atMs && each.endedMs > atMs).map(each => each.taskId)).size,
     spentUsd: costAt(vms, atMs),
     taskSeconds: done.filter(task => task.endedMs > atMs - stepMs).map(task => Math.round(task.seconds * 1000) / 1000),
   }

@@ -7,7 +7,7 @@ import { ProgressHistory, type ProgressSample } from '../../manager/eta-history.
 import { type RecordedRun, recordRun } from '../../scripts/simulate/record-progress.ts'
 
 const FIRST_SEED = Number(process.env.ETA_SEED ?? 500)
-const RUN_COUNT = Number(process.env.ETA_RUNS ?? 42) // six of each kind of tasks
+const RUN_COUNT = Number(process.env.ETA_RUNS ?? 28) // four of each kind of tasks
 const MOMENTS_OF_A_RUN = 20
 
 interface Tally {
