@@ -46,18 +46,20 @@ export async function openPage(
   const page = await context.newPage()
   const complaints: string[] = []
   const origin = new URL(address).origin
+  // Another program on this machine made or removed a network interface; the page asks again.
+  const complain = (text: string) => text.includes('ERR_NETWORK_CHANGED') || complaints.push(text)
   page.on('console', message => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    if (message.type() === 'error' || message.type() === 'warning') complain(message.text())
   })
-  page.on('pageerror', error => complaints.push(error.message))
+  page.on('pageerror', error => complain(error.message))
   page.on('requestfailed', request => {
-    if (!request.url().endsWith('/api/stream')) complaints.push(`${request.url()}: ${request.failure()?.errorText}`)
+    if (!request.url().endsWith('/api/stream')) complain(`${request.url()}: ${request.failure()?.errorText}`)
   })
   page.on('request', request => {
     const { protocol, origin: asked } = new URL(request.url())
-    if (protocol !== 'data:' && asked !== origin) complaints.push(`fetched ${request.url()}`)
+    if (protocol !== 'data:' && asked !== origin) complain(`fetched ${request.url()}`)
   })
-  await page.goto(address)
+  await eventually(async () => void (await page.goto(address)))
   await page.locator('#percent').filter({ hasText: '%' }).waitFor()
   return { page, complaints, close: () => context.close() }
 }

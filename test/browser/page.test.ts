@@ -238,6 +238,23 @@ describe('the dashboard in a browser', { skip: withoutChromium, timeout: 240_000
       }, options))
   }
 
+  it('goes on by itself when its server was away', async () => {
+    const first = await openDashboard({ file: job.file })
+    const { page, close } = await openPage(browser, first.url)
+    await first.close()
+    await page.getByText('Connection lost, trying again').waitFor()
+    await page.getByLabel('Status').selectOption('timed_out')
+    await page.getByText('The server cannot be reached.').waitFor()
+    const second = await openDashboard({ file: job.file, port: Number(new URL(first.url).port) })
+    await eventually(async () => assert.equal(await page.locator('#matching').textContent(), '10 tasks'))
+    await eventually(async () => assert.equal(await page.locator('#trouble').isVisible(), false))
+    await eventually(async () =>
+      assert.notEqual(await page.locator('#state').textContent(), 'Connection lost, trying again'),
+    )
+    await close()
+    await second.close()
+  })
+
   it('says the figures of the charts and of the VMs as tables', () =>
     onPage(async page => {
       await page.getByText('The VMs as a table').click()

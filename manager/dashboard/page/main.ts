@@ -7,7 +7,6 @@ import { startControlsPanel } from './controls-panel.ts'
 import { startExceptionsPanel } from './exceptions-panel.ts'
 import { makeHistogramPanel } from './histogram-panel.ts'
 import { openLiveSource } from './live-source.ts'
-import { messageOf } from './message.ts'
 import { startProgressPanel } from './progress-panel.ts'
 import { Refresh } from './refresh.ts'
 import { openReportSource } from './report-source.ts'
@@ -50,7 +49,7 @@ function keepCurrent(
   side: SidePanels,
 ): void {
   const sides = new Refresh(
-    answered(async () => {
+    async () => {
       const [groups, slowest, histogram] = await Promise.all([
         source.exceptions(),
         source.slowest(),
@@ -59,24 +58,24 @@ function keepCurrent(
       exceptions.set(groups.groups)
       side.slowest(slowest.rows)
       side.histogram(histogram)
-    }),
-    { minimumMs: SIDE_AGAIN_MS },
+    },
+    { minimumMs: SIDE_AGAIN_MS, trouble },
   )
   const zoomed = new Refresh(
-    answered(async () => {
+    async () => {
       const wanted = range.current
       const view = await source.series(wanted)
       if (wanted === range.current) series.set(view)
-    }),
-    { minimumMs: SERIES_AGAIN_MS },
+    },
+    { minimumMs: SERIES_AGAIN_MS, trouble },
   )
   const everything = new Refresh(
-    answered(async () => {
+    async () => {
       const [view, rows] = await Promise.all([source.job(), source.vms()])
       job.set(view)
       vms.set(rows.vms)
-    }),
-    { minimumMs: 0 },
+    },
+    { minimumMs: 0, trouble },
   )
   const load = () => {
     for (const part of [everything, zoomed, sides]) part.demand()
@@ -86,7 +85,6 @@ function keepCurrent(
   source.follow({
     job: view => {
       job.set(view)
-      trouble.set(undefined)
       sides.request()
     },
     series: view => (range.current === undefined ? series.set(view) : zoomed.request()),
@@ -98,16 +96,6 @@ function keepCurrent(
       if (back) load() // who knows what happened meanwhile
     },
   })
-
-  function answered(load: () => Promise<void>): () => Promise<void> {
-    return async () => {
-      try {
-        await load()
-      } catch (error) {
-        trouble.set(messageOf(error))
-      }
-    }
-  }
 }
 
 /** In the order of launches, as the server has them. */

@@ -1,15 +1,27 @@
-// Asks again for what has changed: never twice at once, never more often than `minimumMs`, never while nobody looks.
+// Asks again for what has changed: never twice at once, never more often than `minimumMs`, never while nobody looks; and after
+// a question that was not answered, until one is.
+
+import { messageOf } from './message.ts'
+import type { Value } from './value.ts'
+
+const AFTER_FAILURE_MS = 3000
+const LOOK_MS = 250
 
 export class Refresh {
   readonly #load: () => Promise<void>
+  readonly #trouble: Value<string | undefined>
   readonly #minimumMs: number
+  #said: string | undefined
   #wanted = false
   #busy = false
-  #lastAt = Number.NEGATIVE_INFINITY
+  #notBefore = Number.NEGATIVE_INFINITY
 
-  /** `load` handles its own failures. */
-  constructor(load: () => Promise<void>, { minimumMs }: { readonly minimumMs: number }) {
+  constructor(
+    load: () => Promise<void>,
+    { minimumMs, trouble }: { readonly minimumMs: number; readonly trouble: Value<string | undefined> },
+  ) {
     this.#load = load
+    this.#trouble = trouble
     this.#minimumMs = minimumMs
     document.addEventListener('visibilitychange', () => this.#next())
   }
@@ -22,33 +34,43 @@ export class Refresh {
 
   /** The reader changed something: at once, whatever was asked for before. */
   demand(): void {
-    this.#lastAt = Number.NEGATIVE_INFINITY
+    this.#notBefore = Number.NEGATIVE_INFINITY
     this.request()
   }
 
   #next(): void {
     if (!this.#wanted || this.#busy || document.hidden) return
     this.#busy = true
-    const waitMs = Math.max(0, this.#lastAt + this.#minimumMs - performance.now())
-    if (waitMs === 0) void this.#run()
+    const waitMs = this.#notBefore - performance.now()
+    if (waitMs <= 0) void this.#run()
     else
       setTimeout(
         () => {
           this.#busy = false
           this.#next()
         },
-        Math.min(waitMs, 250),
-      ) // looks often, so that a demand need not wait for an earlier request
+        Math.min(waitMs, LOOK_MS), // so that a demand need not wait for an earlier request
+      )
   }
 
   async #run(): Promise<void> {
     this.#wanted = false
-    this.#lastAt = performance.now()
+    this.#notBefore = performance.now() + this.#minimumMs
     try {
       await this.#load()
-    } finally {
-      this.#busy = false
-      this.#next()
+      this.#say(undefined)
+    } catch (error) {
+      this.#say(messageOf(error))
+      this.#wanted = true
+      this.#notBefore = performance.now() + AFTER_FAILURE_MS
     }
+    this.#busy = false
+    this.#next()
+  }
+
+  /** What another one said is not taken back. */
+  #say(sentence: string | undefined): void {
+    if (sentence !== undefined || this.#trouble.current === this.#said) this.#trouble.set(sentence)
+    this.#said = sentence
   }
 }

@@ -2,7 +2,6 @@
 import type { TaskSort } from '../api.ts'
 import { byId, fill, make, setText } from './dom.ts'
 import { formatCount, plural } from './format.ts'
-import { messageOf } from './message.ts'
 import { Refresh } from './refresh.ts'
 import { finished, type Store } from './store.ts'
 import { makeTaskFilters } from './task-filters.ts'
@@ -56,23 +55,18 @@ export function startTasksPanel(store: Store): void {
   let nextCursor: string | undefined
   let seen = ''
 
-  const refresh = new Refresh(load, { minimumMs: AGAIN_MS })
+  const refresh = new Refresh(load, { minimumMs: AGAIN_MS, trouble: store.trouble })
   async function load(): Promise<void> {
     const [query, after] = [store.query.current, cursors.at(-1)]
-    try {
-      const view = await store.source.tasks(query, after)
-      if (query !== store.query.current || after !== cursors.at(-1)) return // the reader has gone on
-      nextCursor = view.next
-      rows.show(view.rows)
-      setText(total, `${plural(view.totalMatching, 'task')}${view.complete ? '' : ' so far; still reading'}`)
-      setText(note, view.note ?? '')
-      previous.disabled = cursors.length === 1
-      next.disabled = nextCursor === undefined
-      setText(page, view.rows.length === 0 ? 'No task matches.' : `Page ${formatCount(cursors.length)}`)
-      store.trouble.set(undefined)
-    } catch (error) {
-      store.trouble.set(messageOf(error))
-    }
+    const view = await store.source.tasks(query, after)
+    if (query !== store.query.current || after !== cursors.at(-1)) return // the reader has gone on
+    nextCursor = view.next
+    rows.show(view.rows)
+    setText(total, `${plural(view.totalMatching, 'task')}${view.complete ? '' : ' so far; still reading'}`)
+    setText(note, view.note ?? '')
+    previous.disabled = cursors.length === 1
+    next.disabled = nextCursor === undefined
+    setText(page, view.rows.length === 0 ? 'No task matches.' : `Page ${formatCount(cursors.length)}`)
   }
 
   previous.addEventListener('click', () => {

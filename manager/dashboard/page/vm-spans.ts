@@ -1,6 +1,5 @@
 // The tasks inside the bars of VMs, asked for only when few enough are in view, and forgotten when they leave it.
 import type { SpanView } from '../api.ts'
-import { messageOf } from './message.ts'
 import { Refresh } from './refresh.ts'
 import type { TimeRange } from './source.ts'
 import { finished, type Store } from './store.ts'
@@ -21,19 +20,15 @@ export function makeVmSpans(store: Store, changed: () => void): VmSpans {
   let known = new Map<string, readonly SpanView[]>()
   let wanted: { readonly ids: readonly string[]; readonly range: TimeRange; readonly key: string } | undefined
   let loadedKey = ''
-  const refresh = new Refresh(load, { minimumMs: AGAIN_MS })
+  const refresh = new Refresh(load, { minimumMs: AGAIN_MS, trouble: store.trouble })
 
   async function load(): Promise<void> {
-    if (wanted === undefined) return
+    if (wanted === undefined || wanted.key === loadedKey) return
     const { ids, range, key } = wanted
+    const answers = await Promise.all(ids.map(async id => [id, await store.source.spans(id, range)] as const))
     loadedKey = key
-    try {
-      const answers = await Promise.all(ids.map(async id => [id, await store.source.spans(id, range)] as const))
-      known = new Map(answers.flatMap(([id, view]) => (view === undefined ? [] : [[id, view.spans] as const])))
-      changed()
-    } catch (error) {
-      store.trouble.set(messageOf(error))
-    }
+    known = new Map(answers.flatMap(([id, view]) => (view === undefined ? [] : [[id, view.spans] as const])))
+    changed()
   }
 
   return {
@@ -41,6 +36,7 @@ export function makeVmSpans(store: Store, changed: () => void): VmSpans {
     show(bars, range) {
       if (bars.length === 0 || bars.length > MOST_VMS || expectedTasks(bars, range) > MOST_TASKS) {
         wanted = undefined
+        loadedKey = ''
         if (known.size > 0) {
           known = new Map()
           changed()
