@@ -52,6 +52,7 @@ interface Adapter {
 const ADAPTERS: Partial<Record<ProviderName, () => Promise<Adapter>>> = {
   local: () => import('./local/index.ts'),
   aws: () => import('./aws/index.ts'),
+  gcp: () => import('./gcp/index.ts'),
 }
 
 export async function openProvider(name: ProviderName, settings: ProviderSettings): Promise<Provider> {

@@ -1,11 +1,11 @@
 // Amazon's cloud: queues are SQS queues, VMs are EC2 instances of the job's launch template.
 import type { Notebook } from '../notebook.ts'
+import { CatalogOnFirstUse, NotebookOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from '../on-first-use.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
 import { AwsInstance } from './instance.ts'
 import { AWS_LIMITS } from './limits.ts'
-import { CatalogOnFirstUse, NotebookOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from './on-first-use.ts'
 import { SqsQueue } from './queue.ts'
 import { SqsConnection } from './queue-connection.ts'
 import { AwsStack } from './stack.ts'
@@ -36,7 +36,7 @@ class AwsProvider implements Provider {
   }
 
   openPool(job: JobRef): Pool {
-    return this.#closing(new PoolOnFirstUse(this.#settings, job))
+    return this.#closing(new PoolOnFirstUse(async () => new (await import('./pool.ts')).AwsPool(this.#settings, job)))
   }
 
   openInstance(): Instance {
@@ -44,15 +44,21 @@ class AwsProvider implements Provider {
   }
 
   openCatalog(): Catalog {
-    return this.#closing(new CatalogOnFirstUse(this.#settings))
+    return this.#closing(
+      new CatalogOnFirstUse(async () => new (await import('./catalog.ts')).AwsCatalog(this.#settings)),
+    )
   }
 
   openObjects(): Objects {
-    return this.#closing(new ObjectsOnFirstUse(this.#settings))
+    return this.#closing(
+      new ObjectsOnFirstUse(async () => new (await import('./objects.ts')).AwsObjects(this.#settings)),
+    )
   }
 
   openNotebook(job: JobRef): Notebook {
-    return this.#closing(new NotebookOnFirstUse(this.#settings, job))
+    return this.#closing(
+      new NotebookOnFirstUse(async () => new (await import('./notebook.ts')).AwsNotebook(this.#settings, job)),
+    )
   }
 
   async close(): Promise<void> {

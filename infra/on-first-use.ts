@@ -1,13 +1,11 @@
-// Parts of the provider whose SDK clients are loaded when they are first used: the client of EC2 alone takes 96 MB, which
-// agents, who need queues and nothing else, should not pay for.
+// Parts of a provider whose code and SDK clients are loaded when they are first used: the client of EC2 alone takes 96 MB,
+// which agents, who need queues and nothing else, should not pay for.
 
-import type { VmId } from '../../core/ids.ts'
-import type { Note, Notebook } from '../notebook.ts'
-import type { ProviderSettings } from '../open-provider.ts'
+import type { VmId } from '../core/ids.ts'
+import type { Note, Notebook } from './notebook.ts'
 import type {
   Catalog,
   Image,
-  JobRef,
   LaunchPlan,
   LaunchReport,
   ListOptions,
@@ -17,18 +15,21 @@ import type {
   Pool,
   Region,
   Vm,
-} from '../provider.ts'
+} from './provider.ts'
+
+/** Loads a part and makes it. */
+type Make<T> = () => Promise<T & { close?(): void }>
 
 /** Made at most once; `close` closes it if it was. */
-class OnFirstUse<T extends { close(): void }> {
-  readonly #make: () => Promise<T>
-  #made: Promise<T> | undefined
+class OnFirstUse<T> {
+  readonly #make: Make<T>
+  #made: ReturnType<Make<T>> | undefined
 
-  constructor(make: () => Promise<T>) {
+  constructor(make: Make<T>) {
     this.#make = make
   }
 
-  made(): Promise<T> {
+  made(): ReturnType<Make<T>> {
     this.#made ??= this.#make()
     return this.#made
   }
@@ -36,15 +37,15 @@ class OnFirstUse<T extends { close(): void }> {
   async close(): Promise<void> {
     const made = this.#made
     this.#made = undefined
-    if (made !== undefined) (await made).close()
+    if (made !== undefined) (await made).close?.()
   }
 }
 
 export class CatalogOnFirstUse implements Catalog {
-  readonly #catalog: OnFirstUse<Catalog & { close(): void }>
+  readonly #catalog: OnFirstUse<Catalog>
 
-  constructor(settings: ProviderSettings) {
-    this.#catalog = new OnFirstUse(async () => new (await import('./catalog.ts')).AwsCatalog(settings))
+  constructor(make: Make<Catalog>) {
+    this.#catalog = new OnFirstUse(make)
   }
 
   async offers(options: OfferOptions): Promise<readonly Offer[]> {
@@ -65,10 +66,10 @@ export class CatalogOnFirstUse implements Catalog {
 }
 
 export class NotebookOnFirstUse implements Notebook {
-  readonly #notebook: OnFirstUse<Notebook & { close(): void }>
+  readonly #notebook: OnFirstUse<Notebook>
 
-  constructor(settings: ProviderSettings, job: JobRef) {
-    this.#notebook = new OnFirstUse(async () => new (await import('./notebook.ts')).AwsNotebook(settings, job))
+  constructor(make: Make<Notebook>) {
+    this.#notebook = new OnFirstUse(make)
   }
 
   async read(): Promise<Note | undefined> {
@@ -85,10 +86,10 @@ export class NotebookOnFirstUse implements Notebook {
 }
 
 export class ObjectsOnFirstUse implements Objects {
-  readonly #objects: OnFirstUse<Objects & { close(): void }>
+  readonly #objects: OnFirstUse<Objects>
 
-  constructor(settings: ProviderSettings) {
-    this.#objects = new OnFirstUse(async () => new (await import('./objects.ts')).AwsObjects(settings))
+  constructor(make: Make<Objects>) {
+    this.#objects = new OnFirstUse(make)
   }
 
   async write(key: string, content: Uint8Array): Promise<string> {
@@ -109,10 +110,10 @@ export class ObjectsOnFirstUse implements Objects {
 }
 
 export class PoolOnFirstUse implements Pool {
-  readonly #pool: OnFirstUse<Pool & { close(): void }>
+  readonly #pool: OnFirstUse<Pool>
 
-  constructor(settings: ProviderSettings, job: JobRef) {
-    this.#pool = new OnFirstUse(async () => new (await import('./pool.ts')).AwsPool(settings, job))
+  constructor(make: Make<Pool>) {
+    this.#pool = new OnFirstUse(make)
   }
 
   async launch(plan: LaunchPlan): Promise<LaunchReport> {

@@ -1,0 +1,72 @@
+// Google's cloud: queues are Pub/Sub topics with a subscription each, VMs are Compute Engine instances of the job's template.
+import { UserError } from '../../core/errors.ts'
+import type { Notebook } from '../notebook.ts'
+import { PoolOnFirstUse } from '../on-first-use.ts'
+import type { ProviderSettings } from '../open-provider.ts'
+import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
+import type { Stack } from '../stack.ts'
+import { GcpConnection } from './connection.ts'
+import { GcpInstance } from './instance.ts'
+import { GCP_LIMITS } from './limits.ts'
+import { PubSubQueue } from './queue.ts'
+import { PubSubConnection } from './queue-connection.ts'
+
+export function openProvider(settings: ProviderSettings): Provider {
+  return new GcpProvider(settings)
+}
+
+export function openStack(_settings: ProviderSettings): Stack {
+  throw notYet('deploying')
+}
+
+class GcpProvider implements Provider {
+  readonly name = 'gcp'
+  readonly limits = GCP_LIMITS
+  readonly #settings: ProviderSettings
+  /** One pair of clients and one book of leases, however many handles. */
+  readonly #pubsub: PubSubConnection
+  readonly #parts: { close(): Promise<void> }[] = []
+
+  constructor(settings: ProviderSettings) {
+    this.#settings = settings
+    this.#pubsub = new PubSubConnection(new GcpConnection(settings))
+  }
+
+  openQueue(name: string, { leaseSeconds }: QueueOptions): Queue {
+    return new PubSubQueue(name, this.#pubsub, leaseSeconds)
+  }
+
+  openPool(job: JobRef): Pool {
+    return this.#closing(new PoolOnFirstUse(async () => new (await import('./pool.ts')).GcpPool(this.#settings, job)))
+  }
+
+  openInstance(): Instance {
+    return new GcpInstance(this.#settings)
+  }
+
+  openCatalog(): Catalog {
+    throw notYet('prices')
+  }
+
+  openObjects(): Objects {
+    throw notYet('objects')
+  }
+
+  openNotebook(_job: JobRef): Notebook {
+    throw notYet('notes')
+  }
+
+  async close(): Promise<void> {
+    await this.#pubsub.close()
+    for (const part of this.#parts.splice(0)) await part.close()
+  }
+
+  #closing<T extends { close(): Promise<void> }>(part: T): T {
+    this.#parts.push(part)
+    return part
+  }
+}
+
+function notYet(what: string): UserError {
+  return new UserError(`Provider "gcp" has no part for ${what} in this version. Use provider "local".`)
+}
