@@ -90,10 +90,12 @@ withTools(() => {
       })
     }
 
-    it('is one file under 5 MB that loads by itself within half a second', () => {
+    it('is one file under 5 MB that loads by itself in less than half a second of CPU time', () => {
       assert.ok(statSync(join(folder, 'manager.mjs')).size < 5_000_000)
-      const program = `const t = performance.now(); import(${JSON.stringify(join(folder, 'manager.mjs'))}).then(module =>
-        console.log(JSON.stringify([Object.keys(module), performance.now() - t])))`
+      const program = `const before = process.cpuUsage(); import(${JSON.stringify(join(folder, 'manager.mjs'))}).then(module => {
+        const { user, system } = process.cpuUsage(before)
+        console.log(JSON.stringify([Object.keys(module), (user + system) / 1000]))
+      })`
       const times: number[] = []
       for (let round = 0; round < 3; round++) {
         const [names, ms] = JSON.parse(
