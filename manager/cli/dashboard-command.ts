@@ -26,13 +26,13 @@ export async function dashboardCommand(invocation: Invocation): Promise<number> 
 }
 
 /** With --dashboard: one beside what the command does. undefined without. */
-export async function openDashboardBeside(
+export async function openDashboardOption(
   file: string,
   { options, terminal }: Invocation,
 ): Promise<AsyncDisposable | undefined> {
   if (!options.has('dashboard')) return undefined
-  const { openDashboardThread } = await import('../dashboard/open-thread.ts')
-  const dashboard = await openDashboardThread(
+  const { openDashboardBeside } = await import('../dashboard/open-beside.ts')
+  const dashboard = await openDashboardBeside(
     { file, allowControl: options.has('allow-control'), ...portOption(options.count('dashboard-port')) },
     sentence => terminal.log('WARNING', sentence),
   )

@@ -4,7 +4,7 @@ import { totalCount } from '../job-db-status.ts'
 import { observeVms } from '../observe-vms.ts'
 import { buildReport } from '../report.ts'
 import { takeSamples } from '../samples.ts'
-import { openDashboardBeside } from './dashboard-command.ts'
+import { openDashboardOption } from './dashboard-command.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
@@ -24,7 +24,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
   const outputFile = options.text('output-file')
   const quiet = options.has('json') || options.has('quiet') || options.has('print-events')
   try {
-    await using _dashboard = await openDashboardBeside(db.file, invocation)
+    await using _dashboard = await openDashboardOption(db.file, invocation)
     if (!quiet) {
       terminal.print(`Monitoring event queue '${job.queues.events.name}'`)
       terminal.print(`Database: ${db.file} (${totalCount(db.counts()).toLocaleString('en-US')} tasks)`)

@@ -12,7 +12,7 @@ import { requeueFailed } from '../requeue.ts'
 import { type RunEnd, runJob } from '../run.ts'
 import type { Choice } from '../select-offers.ts'
 import { startupScriptFor } from '../startup-scripts.ts'
-import { openDashboardBeside } from './dashboard-command.ts'
+import { openDashboardOption } from './dashboard-command.ts'
 import { showDryRun } from './dry-run.ts'
 import { endJob, terminateVms } from './end-job.ts'
 import { EXIT_CODES, type Interrupt, type Interrupts, watchInterrupts } from './interrupts.ts'
@@ -46,7 +46,7 @@ export async function runCommand(invocation: Invocation): Promise<number> {
   }
   if (prepared === undefined) return 0
   try {
-    await using _dashboard = await openDashboardBeside(prepared.db.file, invocation)
+    await using _dashboard = await openDashboardOption(prepared.db.file, invocation)
     return await runPrepared(job, prepared, { choices, scriptOf, interrupts, invocation })
   } finally {
     prepared.db.close()

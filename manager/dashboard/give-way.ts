@@ -3,7 +3,7 @@ import { setPriority } from 'node:os'
 
 const NICE = 5 // a third of the share of others, while all want to run
 
-/** Of the calling thread on Linux, of the whole process elsewhere. */
+/** Of this process, for as long as it lives. */
 export function giveWay(): void {
   try {
     setPriority(0, NICE)

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type Context, FULL, type PeerNumbers, QUICK } from './context.ts'
+import { measureDashboard } from './dashboard.ts'
 import { updateDocs } from './docs.ts'
 import { measureIdleAgent, measureStart } from './footprint.ts'
 import { measureHttp } from './http.ts'
@@ -25,6 +26,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   http: measureHttp,
   sqs: measureSqsRequests,
   memory: measureMemory,
+  dashboard: measureDashboard,
   notice: measureNotice,
   kill: measureKill,
   reconciler: measureReconciler,
