@@ -87,9 +87,9 @@ export async function countsOn(page: Page): Promise<Readonly<Record<string, numb
   return Object.fromEntries(shown.map(([status, text]) => [status, Number(text.replaceAll(',', ''))]))
 }
 
-/** Asks again until it holds; fails with the last difference after ten seconds. */
-export async function eventually(check: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + EVENTUALLY_MS
+/** Asks again until it holds; at the end of its time fails with the last difference. */
+export async function eventually(check: () => Promise<void>, limitMs = EVENTUALLY_MS): Promise<void> {
+  const deadline = Date.now() + limitMs
   for (;;) {
     try {
       await check()
