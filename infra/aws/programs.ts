@@ -8,7 +8,7 @@ import type { JobConfig } from '../../core/job-config.ts'
 import { packAgent } from '../delivery/agent-archive.ts'
 import type { Archive } from '../delivery/archive.ts'
 import { packBundle } from '../delivery/bundle-archive.ts'
-import { deliveriesOf } from './boot-script.ts'
+import { deliveriesOf } from '../delivery/job-delivery.ts'
 
 /** In a bucket, where a VM or a function can fetch it. */
 export interface StoredProgram {

@@ -10,7 +10,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import type { Construct } from 'constructs'
 import { UserError } from '../../../core/errors.ts'
 import type { JobConfig } from '../../../core/job-config.ts'
-import { deliveriesOf } from '../boot-script.ts'
+import { deliveriesOf } from '../../delivery/job-delivery.ts'
 import { managerFolder, type PackedForVms, type StoredProgram, type StoredPrograms } from '../programs.ts'
 
 /** Constructs cannot wait for anything, so another process packs, and this one stands still meanwhile. */
