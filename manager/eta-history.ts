@@ -39,9 +39,9 @@ export class ProgressHistory {
     return this.#taskSeconds
   }
 
-  /** Share of the attempts after a first one that are followed by yet another; a half until something is known. */
+  /** Share of the attempts after a first one that are followed by yet another; a third until something is known. */
   get againShare(): number {
-    return (this.#failedAgainCount + 1) / (this.#laterCount + 2)
+    return (this.#failedAgainCount + 1) / (this.#laterCount + 3)
   }
 
   add(sample: ProgressSample): void {

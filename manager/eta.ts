@@ -74,7 +74,7 @@ function drawRest(
   last: ProgressSample,
   tail: Tail,
   index: number,
-  { leftUsd = Number.POSITIVE_INFINITY, idleSeconds = 300, againShare = 0.5 }: EndForecastOptions,
+  { leftUsd = Number.POSITIVE_INFINITY, idleSeconds = 300, againShare = 1 / 3 }: EndForecastOptions,
 ): Draw {
   const { unfinishedCount, againCount = 0 } = last
   // Points that fill the cube evenly need fewer draws than chance does, and do not flicker from one look to the next.

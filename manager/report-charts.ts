@@ -17,7 +17,7 @@ export interface Charts {
 
 const STRETCHES = 60
 const LEAST_TASKS = 20 // fewer are told better by their numbers
-const MOST_BARS = 9
+const MOST_BARS = 7
 
 /** Two walks through all tasks. */
 export function readCharts(sqlite: DatabaseSync, { elapsedSeconds, firstEnqueuedAt, wallSeconds = 0 }: Report): Charts {

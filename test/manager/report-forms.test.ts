@@ -75,7 +75,7 @@ describe('the report on a terminal', () => {
     for (const columnCount of [40, 80, 200]) {
       const text = renderCharts(charts, report, { columnCount, color: false })
       for (const line of text.split('\n')) assert.ok(line.length <= Math.max(60, columnCount), line)
-      assert.match(text, /^Time per task\n {2,}100 ms – 170 ms {2}▇+ 11\d$/m)
+      assert.match(text, /^Time per task\n {2,}100 ms – 190 ms {2}▇+ 14\d$/m)
       assert.match(text, /^Tasks ended over the job's 60\.0 min, at most 0\.2\d a second\n {2}[▇█]+$/m)
       assert.match(text, /^What the money was for\n {2}[█▓▒░]+\n {2}█ work {3}▓ lost {3}▒ boot {3}░ idle$/m)
       assert.ok(!text.includes('\x1b'))
