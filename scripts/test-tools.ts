@@ -1,7 +1,8 @@
-// `npm run test:tools`: installs the emulators of clouds that are Python programs, into a folder of the checkout. Says
-// nothing and takes no time when they are there.
+// `npm run test:tools`: installs the emulators of clouds that are Python or Go programs, into a folder of the checkout. Says
+// nothing and takes no time when they are there. Without Go the tests that need it are skipped, and say so.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -9,16 +10,36 @@ const wanted = join(import.meta.dirname, 'test-tools', 'requirements.txt')
 const venv = join(root, '.test-tools', 'python')
 const installed = join(venv, 'installed.txt')
 
+const SEE_ABOVE = 'See the lines above, then run it again.'
+const binFolder = join(root, '.test-tools', 'bin')
+
 if (!existsSync(installed) || readFileSync(installed, 'utf8') !== readFileSync(wanted, 'utf8')) install()
+if (spawnSync('go', ['version']).status === 0) buildPubSubFake()
+else console.log('Go is not installed: the tests that need programs written in it will be skipped.')
 
 function install(): void {
   console.log('Installing the test tools (about 340 MB, half a minute) …')
   rmSync(installed, { force: true })
   run('python3', ['-m', 'venv', '--clear', venv], 'Install Python 3.10 or later with its venv module.')
   const pip = join(venv, 'bin', 'python')
-  run(pip, ['-m', 'pip', 'install', '--quiet', '--requirement', wanted], 'See the lines above, then run it again.')
+  run(pip, ['-m', 'pip', 'install', '--quiet', '--requirement', wanted], SEE_ABOVE)
   // Written last: an installation that was killed half-way is made anew.
   copyFileSync(wanted, installed)
+}
+
+/** From its source in this repository; its packages are pinned by go.mod and go.sum. */
+function buildPubSubFake(): void {
+  const source = join(root, 'test', 'support', 'pubsub-fake')
+  const hash = createHash('sha256')
+  for (const file of readdirSync(source).sort()) hash.update(readFileSync(join(source, file)))
+  const built = join(binFolder, 'pubsub-fake.sha256')
+  const digest = hash.digest('hex')
+  if (existsSync(built) && readFileSync(built, 'utf8') === digest) return
+  console.log('Building the Pub/Sub fake (half a minute the first time) …')
+  rmSync(built, { force: true })
+  mkdirSync(binFolder, { recursive: true })
+  run('go', ['build', '-C', source, '-o', join(binFolder, 'pubsub-fake'), '.'], SEE_ABOVE)
+  writeFileSync(built, digest)
 }
 
 function run(program: string, args: readonly string[], advice: string): void {

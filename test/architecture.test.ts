@@ -25,7 +25,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const OPENER = 'infra/open-provider.ts'
 const CLOUD_MAY_IMPORT = [
   ...['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'],
-  ...['web-file', 'resumed-read', 'cpu-rank', 'load-job-file', 'adaptive-limit', 'lease-book', 'shut-down'],
+  ...['web-file', 'resumed-read', 'cpu-rank', 'load-job-file', 'adaptive-limit', 'lease-book', 'on-first-use'],
+  ...['shut-down'],
 ].map(name => `infra/${name}.ts`)
 const CLOUD_PACKAGE = /^(@aws-sdk|@aws-cdk|@smithy|aws-cdk-lib|constructs|@google-cloud|@azure|@pulumi)(\/|$)/
 

@@ -12,6 +12,7 @@ import { jittered } from './queue-request.ts'
 import type { QueueSettler } from './queue-settle.ts'
 
 const LEAST_WAIT_MS = 1_000 // "what is ready now" takes Pub/Sub a moment to find
+const FIRST_WAIT_MS = 5_000 // to load the SDK, get a token and connect, which is no waiting for messages
 const EMPTY_PAUSE_MS = 200 // before the next look at a queue that answered at once that there is nothing
 const FAILED_PAUSE_MS = 100
 const TRIES = 6
@@ -31,6 +32,7 @@ export class QueueReceiver {
   readonly #parts: ReceiverParts
   /** Pulls whose receive is over, for the next one. */
   #left: Pull[] = []
+  #connected = false
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts
@@ -38,6 +40,7 @@ export class QueueReceiver {
 
   async receive({ maxMessages, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     const wanted = Math.min(Math.floor(maxMessages), GCP_LIMITS.maxBatch)
+    if (wanted > 0) await this.#connect(signal)
     const endMs = systemClock.now() + Math.max(waitSeconds * 1000, LEAST_WAIT_MS)
     for (let failures = 0; wanted > 0 && !signal?.aborted; ) {
       const leftMs = Math.max(0, endMs - systemClock.now())
@@ -57,6 +60,18 @@ export class QueueReceiver {
       await systemClock.sleep(pauseMs, signal)
     }
     return []
+  }
+
+  /** So that the first receive does not end before its pull has begun. What fails here fails in the pull again. */
+  async #connect(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#connected || signal?.aborted) return
+    this.#connected = true
+    const enough = new AbortController()
+    const stop = () => enough.abort()
+    signal?.addEventListener('abort', stop, { once: true })
+    this.#parts.connection.finish(this.#parts.address.facts().then(stop, stop))
+    await systemClock.sleep(FIRST_WAIT_MS, enough.signal)
+    signal?.removeEventListener('abort', stop)
   }
 
   #takePull(wanted: number, waitMs: number): Pull {

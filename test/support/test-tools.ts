@@ -19,6 +19,20 @@ export function withTools(define: () => void): void {
   else it('needs the test tools', { skip: toolsMissing }, () => {})
 }
 
+const BIN_FOLDER = join(import.meta.dirname, '..', '..', '.test-tools', 'bin')
+
+/** Where a program that was built from Go is. */
+export function goTool(name: string): string {
+  return join(BIN_FOLDER, name)
+}
+
+/** As `withTools`, for tests with programs that were built from Go. */
+export function withGoTools(names: readonly string[], define: () => void): void {
+  const missing = names.filter(name => !existsSync(goTool(name)))
+  if (missing.length === 0) define()
+  else it('needs programs built from Go', { skip: `${missing.join(', ')}: install Go, npm run test:tools` }, () => {})
+}
+
 const ENDS_WITH_US = `
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
