@@ -81,5 +81,6 @@ export class ProgressHistory {
   }
 }
 
-export const ELAPSED_OF_ATTEMPT = /"event_type":"task_(?!interrupted).*"elapsed_time":([\d.]+)/
+/** Of an attempt that came to an end of its own. The first of that name: what the task returned comes after it. */
+export const ELAPSED_OF_ATTEMPT = /"event_type":\s*"task_(?!interrupted).*?"elapsed_time":\s*([\d.e-]+)/
 const LATER_ATTEMPT = /"attempt":(?!1\D)\d/

@@ -135,6 +135,7 @@ describe('the forecast of a job’s end', () => {
     assert.ok(samples.every((one, i) => i === 0 || one.atMs > (samples[i - 1]?.atMs ?? 0)))
     history.hear(Array.from({ length: 5000 }, (_, i) => `{"event_type":"task_exception","elapsed_time":${i}.5}`))
     history.hear(['{"event_type":"task_interrupted","elapsed_time":9}', '{"event_type":"keep_alive"}', 'no event'])
+    history.hear(['{"event_type": "task_completed", "elapsed_time": 7.5, "result": {"elapsed_time": 3}}'])
     assert.ok(history.taskSeconds.length > 0 && history.taskSeconds.length <= 256)
     assert.ok(history.taskSeconds.every(seconds => seconds % 1 === 0.5))
   })

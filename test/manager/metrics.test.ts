@@ -36,7 +36,11 @@ describe('metrics of a job', () => {
     })
     let metrics: ParsedMetrics | undefined
     const value = (name: string) => metrics?.samples.get(`cloud_tasks_job_${name}`)
-    const seen = () => value('tasks{status="in_queue_original"}') === 1 && (value('vms{state="running"}') ?? 0) > 0
+    // The forecast needs a second; a VM is seen to run at the next look.
+    const seen = () =>
+      value('tasks{status="in_queue_original"}') === 1 &&
+      (value('vms{state="running"}') ?? 0) > 0 &&
+      value('end_timestamp_seconds{bound="p90"}') !== undefined
     for (let tries = 0; !seen(); tries++) {
       assert.ok(tries < 300 && running.child.exitCode === null, log)
       await sleep(50)
