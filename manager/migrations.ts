@@ -6,7 +6,15 @@ export const MIGRATIONS: readonly ((sqlite: DatabaseSync) => void)[] = [
   shareTablesWithPython,
   accountForMoney,
   watchAndControl,
+  billUntilLastSeen,
 ]
+
+/** A VM that nobody watches any more is billed to when it was last seen alive, not for ever. */
+function billUntilLastSeen(sqlite: DatabaseSync): void {
+  sqlite.exec('ALTER TABLE instances ADD COLUMN listed_at TIMESTAMP') // when a listing last showed it
+  sqlite.exec('DROP VIEW ledger')
+  sqlite.exec(ledgerView("coalesce(ended_at, listed_at, 'now')"))
+}
 
 function watchAndControl(sqlite: DatabaseSync): void {
   sqlite.exec(WATCH_AND_CONTROL_TABLES)
@@ -14,7 +22,8 @@ function watchAndControl(sqlite: DatabaseSync): void {
 
 function accountForMoney(sqlite: DatabaseSync): void {
   sqlite.exec(MONEY_TABLES)
-  sqlite.exec(LEDGER_VIEWS)
+  sqlite.exec(ledgerView("coalesce(ended_at, 'now')"))
+  sqlite.exec(COST_VIEWS)
 }
 
 function shareTablesWithPython(sqlite: DatabaseSync): void {
@@ -82,14 +91,15 @@ const WATCH_AND_CONTROL_TABLES = `
 
 // All in whole milliseconds and whole micro-dollars. Each part is the difference of two rounded running totals, so the
 // parts add up to the VM's cost exactly. An interrupted VM's time after its last event was work that nobody heard of.
-const LEDGER_VIEWS = `
+function ledgerView(end: string): string {
+  return `
   CREATE VIEW ledger AS
   WITH
   instants AS (
     SELECT *, CAST(round(coalesce(price_per_hour, 0) * 1000000) AS INTEGER) AS price,
       max(coalesce(slots, CAST(vcpus AS INTEGER), 1), 1) AS places,
       CAST(round(unixepoch(launched_at, 'subsec') * 1000) AS INTEGER) AS launched,
-      CAST(round(unixepoch(coalesce(ended_at, 'now'), 'subsec') * 1000) AS INTEGER) AS ended,
+      CAST(round(unixepoch(${end}, 'subsec') * 1000) AS INTEGER) AS ended,
       CAST(round(unixepoch(coalesce(ready_at, last_heard_at), 'subsec') * 1000) AS INTEGER) AS ready,
       CAST(round(unixepoch(coalesce(last_work_at, ready_at, last_heard_at), 'subsec') * 1000) AS INTEGER) AS worked
     FROM instances WHERE state IS NOT NULL
@@ -117,7 +127,10 @@ const LEDGER_VIEWS = `
     cost_4 AS micro_usd, cost_2 - cost_1 AS useful_micro_usd, cost_3 - cost_2 AS lost_micro_usd,
     cost_1 AS boot_micro_usd, cost_4 - cost_3 AS idle_micro_usd
   FROM sums;
+`
+}
 
+const COST_VIEWS = `
   CREATE VIEW job_cost AS
   SELECT count(*) AS vms, coalesce(sum(micro_usd), 0) AS micro_usd,
     coalesce(sum(useful_micro_usd), 0) AS useful_micro_usd, coalesce(sum(lost_micro_usd), 0) AS lost_micro_usd,

@@ -1,5 +1,6 @@
 // deploy and destroy: what is static of a job, brought up and taken down through its stack.
 import { UserError } from '../../core/errors.ts'
+import { resumeCloudManager } from './cloud-manager.ts'
 import type { Invocation } from './invocation.ts'
 import { takeDownStack } from './job-stack.ts'
 import { openJob } from './open-job.ts'
@@ -17,6 +18,7 @@ export async function deployCommand(invocation: Invocation): Promise<number> {
     return 0
   }
   const { outputs } = await stack.up(spec)
+  if (spec.manager === 'serverless') await resumeCloudManager(job)
   terminal.print(`Job '${job.jobId}' is deployed.`)
   for (const [purpose, address] of Object.entries(outputs)) terminal.print(`  ${purpose}: ${address}`)
   return 0

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs'
 import { openJobDb } from '../job-db.ts'
 import { unfinishedCount } from '../job-db-status.ts'
+import type { ServerlessState } from '../serverless/orders.ts'
 import { summarizeVms } from '../vm-summary.ts'
 import { renderVmSummary } from '../vm-table.ts'
+import { readCloudManager } from './cloud-manager.ts'
 import type { Invocation } from './invocation.ts'
 import { openJob } from './open-job.ts'
 import { openPool } from './prepare-job.ts'
@@ -15,8 +17,10 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
   const depth = await job.queues.tasks.admin.depth()
   const file = options.text('db-file') ?? job.config.dbFile
   const counts = file !== undefined && existsSync(file) ? readCounts(file) : undefined
+  const manager = await readCloudManager(job)
   if (options.has('json')) {
-    terminal.print(JSON.stringify({ job_id: job.jobId, instances: groups, queue: depth, tasks: counts }, undefined, 2))
+    const facts = { job_id: job.jobId, instances: groups, queue: depth, tasks: counts, manager }
+    terminal.print(JSON.stringify(facts, undefined, 2))
     return 0
   }
   terminal.print(`Job: ${job.jobId} on ${job.config.provider}`)
@@ -26,12 +30,19 @@ export async function statusCommand(invocation: Invocation): Promise<number> {
     terminal.print(
       `Current queue depth: ${depth.ready + depth.delayed}${depth.leased > 0 ? ` (and ${depth.leased} in the hands of agents)` : ''}`,
     )
+  if (manager !== undefined) terminal.print(`Manager in the cloud: ${describe(manager)}`)
   if (counts !== undefined) {
     const shown = Object.entries(counts).filter(([, count]) => count > 0)
     terminal.print(`Tasks: ${shown.map(([status, count]) => `${count} ${status}`).join(', ') || 'none'}`)
     terminal.print(`Not finished: ${unfinishedCount(counts)}`)
   }
   return 0
+}
+
+function describe({ stopped, spentUsd, reason }: ServerlessState): string {
+  const spent = `$${spentUsd.toFixed(2)} spent`
+  if (stopped === undefined) return reason === undefined ? spent : `${spent}; ${reason}`
+  return `stopped, ${spent}: ${stopped.because}. cloud-tasks deploy lets it go on.`
 }
 
 function readCounts(file: string) {

@@ -45,6 +45,14 @@ const DONE: Outcome = { kind: 'completed', result: 1, retry: false }
 const TAKEN: Outcome = { kind: 'interrupted', reason: 'preempted' }
 
 describe('the ledger', () => {
+  it('bills a VM that nobody watches any more to when it was last seen alive', t => {
+    const db = openDb(t)
+    const running = vm({ id: vmId('a'), state: 'running', launchedAt: at(0), priceUsdPerHour: 3.6 })
+    db.saveVms([running], at(10), {})
+    db.saveVms([running], at(60), { complete: true })
+    assert.equal(readLedger(db.sqlite)[0]?.microUsd.total, 60_000)
+  })
+
   it('divides the time of a VM into boot, useful, lost and idle', t => {
     const db = openDb(t)
     const ended = { state: 'terminated', launchedAt: at(0), priceUsdPerHour: 3.6 } as const
