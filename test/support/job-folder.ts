@@ -29,6 +29,8 @@ export interface JobFolderOptions {
   /** Lines under `run:` and `local:` of the job file. */
   readonly run?: readonly string[]
   readonly local?: readonly string[]
+  /** More environment for the CLI. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export class JobFolder {
@@ -36,10 +38,12 @@ export class JobFolder {
   readonly jobId: string
   readonly dbFile: string
   readonly #clis: RunningCli[] = []
+  readonly #env: Readonly<Record<string, string>>
 
   constructor(options: JobFolderOptions = {}) {
     this.path = realpathSync(mkdtempSync(join(tmpdir(), 'cloud-tasks-job-')))
     this.jobId = options.jobId ?? 'job'
+    this.#env = options.env ?? {}
     this.dbFile = join(this.path, `${this.jobId}.db`)
     this.write('task.ts', options.taskModule ?? ADDS_SLOWLY)
     this.write('tasks.json', sumTasks(options.taskCount ?? 100))
@@ -74,7 +78,7 @@ export class JobFolder {
     const child = spawn(command, args, {
       cwd: this.path,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...this.#env },
     })
     let stdout = ''
     let stderr = ''

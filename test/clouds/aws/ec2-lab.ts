@@ -9,9 +9,9 @@ import {
   type Instance,
   paginateDescribeInstances,
 } from '@aws-sdk/client-ec2'
-import type { Moto } from '../moto.ts'
-import { bootMachine, type LabMachine } from './machine.ts'
-import { openLabNetwork } from './network.ts'
+import { bootMachine, type LabMachine } from '../../support/lab/machine.ts'
+import { openLabNetwork } from '../../support/lab/network.ts'
+import type { Moto } from '../../support/moto.ts'
 
 export interface Ec2LabOptions {
   readonly moto: Moto
