@@ -180,6 +180,28 @@ describe('the dashboard in a browser', { skip: withoutChromium, timeout: 240_000
       )
     }))
 
+  it('names the task under the pointer inside a VM’s bar, and opens it at a click', () =>
+    onPage(async page => {
+      const zoom = page.getByRole('button', { name: 'Zoom in' })
+      for (let step = 0; step < 3; step++) await zoom.click()
+      await page.getByText('task completed').waitFor()
+      const lanes = page.locator('.lanes')
+      await lanes.scrollIntoViewIfNeeded()
+      const box = await lanes.boundingBox()
+      assert.ok(box)
+      const tip = page.locator('.tip')
+      let named: string | undefined
+      let x = box.x + 100
+      for (; named === undefined && x < box.x + box.width; x += 7) {
+        await page.mouse.move(x, box.y + 5)
+        named = /^(task-\d+): completed after/.exec((await tip.textContent()) ?? '')?.[1]
+      }
+      assert.ok(named, 'some task is at the top of the first bar')
+      await page.mouse.click(x - 7, box.y + 5)
+      await page.locator('dialog[open] h2', { hasText: named }).waitFor()
+      await keepPicture(page, 'task-from-timeline')
+    }))
+
   it('opens at what a copied address names', () =>
     onPage(
       async page => {

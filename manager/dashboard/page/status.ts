@@ -44,6 +44,10 @@ export function outcomeTone(outcome: string): Tone {
   return OUTCOMES[outcome]?.tone ?? 'waiting'
 }
 
+export function outcomeWord(outcome: string): string {
+  return OUTCOMES[outcome]?.label.toLowerCase() ?? outcome
+}
+
 export function statusMark(status: Status): HTMLElement {
   return mark(STATUSES[status])
 }

@@ -1,27 +1,12 @@
 // Draws the bars of VMs, what happened to them, and the tasks inside, on a canvas. Knows nothing of pointers and keys.
-import type { SpanView } from '../api.ts'
 import { epochS } from './shown-range.ts'
-import type { TimeRange } from './source.ts'
 import { outcomeTone } from './status.ts'
 import { type ColorName, color } from './theme.ts'
 import type { VmBar } from './vm-lanes.ts'
-
-export interface Scene {
-  readonly bars: readonly VmBar[]
-  readonly range: TimeRange
-  readonly leftPx: number
-  readonly widthPx: number
-  readonly heightPx: number
-  readonly laneHeightPx: number
-  readonly scrollPx: number
-  readonly selectedId: string | undefined
-  readonly spansOf: (vmId: string) => readonly SpanView[] | undefined
-}
+import { barHeight, type Scene, taskBoxes, xOf } from './vm-scene.ts'
 
 const SMALLEST_BAR_PX = 1.5
 const NOTICE_PX = 4
-const GAP_SHARE = 0.18 // of a lane
-const TASK_MARGIN_PX = 2
 const LABEL_FROM_PX = 15 // lanes lower than this have no room for words
 
 export function paintTimeline(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -37,11 +22,6 @@ export function paintTimeline(context: CanvasRenderingContext2D, scene: Scene): 
     if (y + scene.laneHeightPx >= 0 && y <= heightPx) paintBar(context, scene, bar, y, palette)
   }
   context.restore()
-}
-
-/** Where an instant is, in pixels from the left. */
-export function xOf({ range, leftPx, widthPx }: Pick<Scene, 'range' | 'leftPx' | 'widthPx'>, atS: number): number {
-  return leftPx + ((atS - range.fromS) / (range.toS - range.fromS)) * widthPx
 }
 
 /** A VM that was taken away, rather than ended by the manager or by itself. */
@@ -74,8 +54,7 @@ function paletteOf(): Palette {
 
 function paintBar(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, y: number, palette: Palette): void {
   const { vm, fromS, toS } = bar
-  const gap = Math.max(1, scene.laneHeightPx * GAP_SHARE)
-  const height = scene.laneHeightPx - gap
+  const height = barHeight(scene)
   const box = (beginS: number, endS: number, fillColor: string) => {
     const left = Math.max(xOf(scene, beginS), scene.leftPx - 2)
     const right = Math.min(xOf(scene, endS), scene.leftPx + scene.widthPx + 2)
@@ -87,7 +66,7 @@ function paintBar(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, y
   const spans = scene.spansOf(vm.id)
   box(fromS, readyS, palette.boot)
   if (readyS < toS) box(readyS, toS, spans === undefined ? palette.working : palette.sunken)
-  if (spans !== undefined) paintTasks(context, scene, { spans, slots: vm.slots ?? 1, y, height }, palette)
+  if (spans !== undefined) paintTasks(context, scene, bar, palette)
   if (noticeS !== undefined && noticeS <= toS) {
     // Often a moment only, and always worth seeing.
     box(
@@ -106,27 +85,12 @@ function paintBar(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, y
   }
 }
 
-interface Tasks {
-  readonly spans: readonly SpanView[]
-  readonly slots: number
-  readonly y: number
-  readonly height: number
-}
-
-/** One row a slot: a task takes the first that is free. */
-function paintTasks(context: CanvasRenderingContext2D, scene: Scene, tasks: Tasks, palette: Palette): void {
-  const rowCount = Math.max(1, Math.min(tasks.slots, Math.floor(tasks.height / 3)))
-  const rowHeight = (tasks.height - TASK_MARGIN_PX) / rowCount
-  const ends: number[] = []
-  for (const { startS, endS, outcome } of tasks.spans) {
-    const free = ends.findIndex(end => end <= startS + 1e-3)
-    const row = Math.min(free === -1 ? ends.length : free, rowCount - 1)
-    ends[row] = endS
-    const left = xOf(scene, startS)
-    const width = xOf(scene, endS) - left
-    context.fillStyle = palette[outcomeTone(outcome)]
+function paintTasks(context: CanvasRenderingContext2D, scene: Scene, bar: VmBar, palette: Palette): void {
+  for (const { span, left, right, top, height } of taskBoxes(scene, bar)) {
+    const width = right - left
+    context.fillStyle = palette[outcomeTone(span.outcome)]
     const seam = width > 3 ? 0.75 : 0
-    context.fillRect(left, tasks.y + 1 + row * rowHeight, Math.max(width - seam, 0.75), Math.max(rowHeight - 0.5, 1))
+    context.fillRect(left, top, Math.max(width - seam, 0.75), Math.max(height - 0.5, 1))
   }
 }
 

@@ -9,14 +9,16 @@ import { axisWidth, PLOT_RIGHT_PX } from './time-plot.ts'
 import { makeValue } from './value.ts'
 import { makeVmCard } from './vm-card.ts'
 import { layLanes, type VmBar } from './vm-lanes.ts'
+import { barAt, type Scene, taskAt, xOf } from './vm-scene.ts'
 import { makeVmSpans } from './vm-spans.ts'
 import { makeVmTable } from './vm-table.ts'
-import { lostVm, paintTimeline, type Scene, xOf } from './vm-timeline-paint.ts'
-import { describeVm } from './vm-words.ts'
+import { lostVm, paintTimeline } from './vm-timeline-paint.ts'
+import { describeSpan, describeVm } from './vm-words.ts'
 
 const MOST_HEIGHT_PX = 240
 const LOWEST_LANE_PX = 7
 const HIGHEST_LANE_PX = 30
+const TASK_HIT_PX = 5
 
 export function startVmTimeline(store: Store): void {
   const selectedId = makeValue<string | undefined>(undefined)
@@ -81,18 +83,27 @@ export function startVmTimeline(store: Store): void {
   scroller.addEventListener('scroll', paint)
   new ResizeObserver(paint).observe(scroller)
   scroller.addEventListener('pointermove', event => {
-    const bar = scene === undefined ? undefined : barAt(scene, event)
+    const { x, y } = pointOf(event, scroller)
+    const bar = scene === undefined ? undefined : barAt(scene, x, y)
     tip.hidden = bar === undefined
-    if (bar === undefined) return
-    tip.textContent = describeVm(bar.vm, nowOf(store.job.current))
-    tip.style.left = `${Math.min(event.offsetX + 14, Math.max(0, scroller.clientWidth - tip.offsetWidth))}px`
-    tip.style.top = `${event.offsetY + 16}px`
+    if (scene === undefined || bar === undefined) return
+    const task = taskAt(scene, bar, x, y)
+    const words = task === undefined ? '' : `${describeSpan(task)}\n\n`
+    tip.textContent = words + describeVm(bar.vm, nowOf(store.job.current))
+    tip.style.left = `${Math.min(x + 14, Math.max(0, scroller.clientWidth - tip.offsetWidth))}px`
+    tip.style.top = `${y + 16}px`
   })
   scroller.addEventListener('pointerleave', () => {
     tip.hidden = true
   })
   scroller.addEventListener('click', event => {
-    if (scene !== undefined) selectedId.set(barAt(scene, event)?.vm.id)
+    if (scene === undefined) return
+    const { x, y } = pointOf(event, scroller)
+    const bar = barAt(scene, x, y)
+    const task = bar === undefined ? undefined : taskAt(scene, bar, x, y)
+    selectedId.set(bar?.vm.id)
+    // Thinner than this, nobody can have meant the task.
+    if (task?.taskId && xOf(scene, task.endS) - xOf(scene, task.startS) >= TASK_HIT_PX) store.openTask.set(task.taskId)
   })
   scroller.addEventListener('keydown', event => {
     const step = STEPS[event.key]
@@ -135,16 +146,10 @@ function visibleBars({ bars, laneHeightPx, scrollPx, heightPx }: Scene): readonl
   return bars.filter(({ lane }) => (lane + 1) * laneHeightPx > scrollPx && lane * laneHeightPx < scrollPx + heightPx)
 }
 
-const REACH_PX = 3 // short bars are hard to hit
-
-function barAt(scene: Scene, { offsetX, offsetY, target }: MouseEvent): VmBar | undefined {
-  // Of the spacer the offset counts from the top of all lanes, of the canvas from the top of what is seen.
-  const y = target instanceof HTMLCanvasElement ? offsetY + scene.scrollPx : offsetY
-  const lane = Math.floor(y / scene.laneHeightPx)
-  return scene.bars.findLast(
-    bar =>
-      bar.lane === lane && offsetX >= xOf(scene, bar.fromS) - REACH_PX && offsetX <= xOf(scene, bar.toS) + REACH_PX,
-  )
+/** From the corner of what is seen: of the spacer the event counts from the top of all lanes. */
+function pointOf({ clientX, clientY }: MouseEvent, scroller: HTMLElement): { x: number; y: number } {
+  const { left, top } = scroller.getBoundingClientRect()
+  return { x: clientX - left, y: clientY - top }
 }
 
 function describeBars(bars: readonly VmBar[]): string {

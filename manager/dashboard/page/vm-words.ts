@@ -1,10 +1,17 @@
 // A VM in words.
-import type { VmRow } from '../api.ts'
+import type { SpanView, VmRow } from '../api.ts'
 import { formatCount, formatDuration, formatTime, formatUsd } from './format.ts'
 import { epochS } from './shown-range.ts'
+import { outcomeWord } from './status.ts'
 
 export function describeVm(vm: VmRow, now: Date): string {
   return [`${vm.id}  ${kindOf(vm)}`, ...factsOf(vm, now).map(([name, value]) => `${name}: ${value}`)].join('\n')
+}
+
+/** A report carries no ids of the tasks in the bars. */
+export function describeSpan({ taskId, outcome, startS, endS }: SpanView): string {
+  const task = taskId === '' ? 'A task' : taskId
+  return `${task}: ${outcomeWord(outcome)} after ${formatDuration(endS - startS)}`
 }
 
 export function kindOf({ type, zone, spot }: VmRow): string {
