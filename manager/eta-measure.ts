@@ -67,11 +67,14 @@ function stretchesOf(samples: readonly ProgressSample[], variation: number): rea
     if (from === undefined || to.atMs <= from.atMs) continue
     const seconds = (to.atMs - from.atMs) / 1000
     const doneCount = Math.max(0, to.doneCount - from.doneCount)
+    const busy = (busyOf(from) + busyOf(to)) / 2
+    // VMs work before they are seen to: what they did must have had a place.
+    const unseen = doneCount > 0 && busy === 0 ? Math.max(1, to.startingSlotCount ?? 0) : 0
     stretches.push({
       seconds,
       doneCount,
       workCount: to.slotCount === undefined ? doneCount : doneCount + credit * (busyOf(to) - busyOf(from)),
-      placeSeconds: ((busyOf(from) + busyOf(to)) / 2) * seconds,
+      placeSeconds: (busy + unseen) * seconds,
       places: (placesOf(from) + placesOf(to)) / 2,
       startingPlaces: ((from.startingSlotCount ?? 0) + (to.startingSlotCount ?? 0)) / 2,
     })

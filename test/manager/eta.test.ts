@@ -125,6 +125,15 @@ describe('the forecast of a job’s end', () => {
     assert.equal(forecastEnd(few, { leftUsd: 0.5 })?.remainingUsd?.p90, 0.5)
   })
 
+  it('counts what VMs did before they were seen to run', () => {
+    const samples: ProgressSample[] = [
+      { atMs: 0, doneCount: 0, unfinishedCount: 41, slotCount: 0, startingSlotCount: 2 },
+      { atMs: 1000, doneCount: 40, unfinishedCount: 1, slotCount: 0, startingSlotCount: 2 },
+      { atMs: 2000, doneCount: 40, unfinishedCount: 1, slotCount: 2 },
+    ]
+    assert.ok((forecastEnd(samples)?.p90At.getTime() ?? 0) > 2000)
+  })
+
   it('keeps a bounded history of a long job, its beginning and its latest moment among it', () => {
     const history = new ProgressHistory()
     for (let second = 0; second < 100_000; second++) history.add(sample(second, second, 200_000 - second))
