@@ -32,14 +32,14 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, opt
   const upsert = sqlite.prepare(`
     INSERT INTO instances (id, state, instance_type, zone, spot, vcpus, price_per_hour, launched_at, ended_at, end_reason,
       slots, paid_seconds, listed_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?14)
     ON CONFLICT DO UPDATE SET state = ?2, zone = ?4, price_per_hour = coalesce(?7, price_per_hour),
       instance_type = coalesce(CASE WHEN ?3 = 'unknown' THEN instance_type END, ?3),
       spot = coalesce(CASE WHEN ?3 = 'unknown' THEN spot END, ?5), vcpus = coalesce(CASE WHEN ?3 = 'unknown' THEN vcpus END, ?6),
       launched_at = coalesce(CASE WHEN ?3 = 'unknown' THEN launched_at END, ?8),
       ended_at = CASE WHEN ?13 THEN coalesce(ended_at, ?9) ELSE ?9 END,
       end_reason = coalesce(?10, end_reason), slots = coalesce(slots, ?11), paid_seconds = coalesce(paid_seconds, ?12),
-      listed_at = ?13`)
+      listed_at = ?14`)
   for (const vm of vms) {
     const endedAt = vm.endedAt ?? (vm.state === 'terminated' ? now : undefined)
     upsert.run(
@@ -56,6 +56,7 @@ export function saveVms(sqlite: DatabaseSync, vms: readonly Vm[], now: Date, opt
       slotsOf?.(vm) ?? null,
       paidSeconds ?? null,
       Number(vm.endedAt === undefined && vm.state === 'terminated'), // its cloud never says: when it was first seen ended
+      renderTimestamp(now),
     )
   }
   if (complete) endAllBut(sqlite, vms, now)
