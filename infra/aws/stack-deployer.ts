@@ -183,7 +183,7 @@ export class StackDeployer {
   }
 
   async #withTemplate<Result>(work: (made: MadeTemplate) => Promise<Result>): Promise<Result> {
-    const { jobId, config, manager } = this.#spec
+    const { jobId, queueName, config, manager } = this.#spec
     const folder = await mkdtemp(join(tmpdir(), 'cloud-tasks-stack-'))
     try {
       const program = await loadStackProgram()
@@ -192,7 +192,7 @@ export class StackDeployer {
         jobId,
         stackName: this.#name,
         region: this.#region,
-        config,
+        config: { ...config, jobId, queueName },
         manager,
         programs: placeInBucket(ready, this.#settings.bucket),
         ...(await lookUp(this.#settings, this.#region, config)),
