@@ -22,7 +22,7 @@ export function joinModules(entry: string, read: (name: string) => string): stri
 }
 
 const IMPORT = /^import\s*\{([^}]*)\}\s*from\s*['"]\.\/([^'"]+)['"];?[^\S\n]*$/gm
-const EXPORT = /^export (async function|function|class|const) (\w+)/gm
+const EXPORT = /^export ((?:async )?function\*?|class|const) (\w+)/gm
 const OTHER = /^(import|export)\b.*/m
 
 function joinable(name: string, source: string): { body: string; imports: readonly string[] } {

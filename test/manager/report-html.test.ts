@@ -125,7 +125,7 @@ describe('the page’s modules joined into one script', () => {
       read({
         'main.js': `import { add as plus } from './sum.js'\nimport {\n  log,\n  write\n} from './log.js'\nwrite(plus(2, log.length))\n`,
         'sum.js': `import { write } from './log.js'\nwrite('sum')\nexport function add(a, b) { return a + b }\n`,
-        'log.js': `export const log = []\nexport function write(text) { log.push(text); globalThis.joined = log }\n`,
+        'log.js': `export const log = []\nexport function write(text) { log.push(text); globalThis.joined = log }\nexport function* each() {}\nexport async function later() {}\nexport class Log {}\n`,
       }),
     )
     new Function(script)()
