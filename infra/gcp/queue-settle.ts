@@ -15,6 +15,7 @@ const REQUEST_BYTES = 1_024 // the subscription's name and a deadline
 const ID_FRAME_BYTES = 5
 const MOST_IDS = 2_500 // of one request: ids have a hundred bytes and more
 const TRANSIENT = /^TRANSIENT_/
+const STALE = /^PERMANENT_FAILURE_INVALID_ACK_ID$/
 const TRIES = 8 // of ids that the service could not settle just now
 const PAUSE_MS = 100
 
@@ -71,11 +72,14 @@ export class QueueSettler {
   }
 
   acknowledge(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    return this.#request(ids, async (subscription, ackIds) => {
+    const request: Request = async (subscription, ackIds) => {
       const { connection } = this.#parts
       const { subscriber } = await connection.clients()
       await subscriber.acknowledge({ subscription, ackIds: [...ackIds] }, connection.once())
-    })
+    }
+    // An answer was lost, and the repetition hears that the id is not good any more: its lease has not ended, so nobody else
+    // can have made it so. Were it otherwise, the message would only come again.
+    return this.#request(ids, request, { staleOnRepeat: 'settled' })
   }
 
   async #settle(doing: string, receipts: readonly Receipt[], how: How): Promise<Settlement> {
@@ -97,7 +101,11 @@ export class QueueSettler {
   }
 
   /** Rejects with the SDK's error; some of the ids may be settled then. */
-  async #request(ids: readonly string[], request: Request): Promise<ReadonlySet<string>> {
+  async #request(
+    ids: readonly string[],
+    request: Request,
+    { staleOnRepeat = 'lost' }: { readonly staleOnRepeat?: 'lost' | 'settled' } = {},
+  ): Promise<ReadonlySet<string>> {
     const lost = new Set<string>()
     if (ids.length === 0) return lost
     const subscription = await this.#parts.address.subscription()
@@ -107,23 +115,29 @@ export class QueueSettler {
 
     async function settleChunk(chunk: readonly string[]): Promise<void> {
       let open = chunk
+      let unanswered = false
       for (let tryNumber = 1; open.length > 0; tryNumber++) {
         const failed = await persist(() => attempt(open), { limit })
-        open = open.filter(id => TRANSIENT.test(failed[id] ?? '') && tryNumber < TRIES)
-        for (const id of Object.keys(failed)) if (!open.includes(id)) lost.add(id)
+        const again = new Set(open.filter(id => tryNumber < TRIES && TRANSIENT.test(failed[id] ?? '')))
+        const settled = unanswered && staleOnRepeat === 'settled'
+        for (const [id, why] of Object.entries(failed)) {
+          if (!again.has(id) && !(settled && STALE.test(why))) lost.add(id)
+        }
+        open = [...again]
         if (open.length > 0) await systemClock.sleep(jittered(PAUSE_MS * 2 ** (tryNumber - 1)))
       }
-    }
 
-    /** By id, why it was not settled. */
-    async function attempt(open: readonly string[]): Promise<Readonly<Record<string, string>>> {
-      try {
-        await request(subscription, open)
-        return {}
-      } catch (error) {
-        const failed = failuresById(error)
-        if (failed === undefined) throw error
-        return failed
+      /** By id, why it was not settled. */
+      async function attempt(ackIds: readonly string[]): Promise<Readonly<Record<string, string>>> {
+        try {
+          await request(subscription, ackIds)
+          return {}
+        } catch (error) {
+          const failed = failuresById(error)
+          if (failed !== undefined) return failed
+          unanswered = true
+          throw error
+        }
       }
     }
   }
