@@ -73,7 +73,7 @@ export async function openConnections(settings: AgentSettings, env: Env, own?: O
   }
 
   const instance = provider?.openInstance()
-  const objects = provider?.openObjects()
+  const objects = openJobObjects(provider, settings.jobId ?? queueName)
   const openQueue = (name: string) => provider?.openQueue(name, { leaseSeconds: settings.leaseSeconds })
   const eventQueue = eventsToQueue && queueName !== undefined ? openQueue(eventQueueName(queueName)) : undefined
   const letters = withoutQueue || queueName === undefined ? undefined : openQueue(deadLetterQueueName(queueName))
@@ -96,6 +96,17 @@ export async function openConnections(settings: AgentSettings, env: Env, own?: O
     instance,
     origin: openOrigin(await describeId(instance), newSession()),
     close: async () => provider?.close(),
+  }
+}
+
+/** What an agent writes lies under the job's name: its VMs may write nowhere else, and with the job's stack it ends. */
+function openJobObjects(provider: Provider | undefined, job: string | undefined): Objects | undefined {
+  const objects = provider?.openObjects()
+  if (objects === undefined || job === undefined) return objects
+  return {
+    write: (key, content) => objects.write(`${job}/${key}`, content),
+    read: url => objects.read(url),
+    remove: url => objects.remove(url),
   }
 }
 
