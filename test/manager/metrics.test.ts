@@ -39,6 +39,7 @@ describe('metrics of a job', () => {
     // The forecast needs a second; a VM is seen to run at the next look.
     const seen = () =>
       value('tasks{status="in_queue_original"}') === 1 &&
+      value('attempt_duration_seconds_count') === QUICK_COUNT && // heard a moment after it is stored
       (value('vms{state="running"}') ?? 0) > 0 &&
       value('end_timestamp_seconds{bound="p90"}') !== undefined
     for (let tries = 0; !seen(); tries++) {
