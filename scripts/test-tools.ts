@@ -1,5 +1,5 @@
 // `npm run test:tools`: installs the emulators of clouds that are Python or Go programs, into a folder of the checkout. Says
-// nothing and takes no time when they are there. Without Go the tests that need it are skipped, and say so.
+// nothing and takes no time when they are there. And the packages of the CDK, into theirs. Without Go the tests that need it are skipped, and say so.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,6 +16,12 @@ const binFolder = join(root, '.test-tools', 'bin')
 if (!existsSync(installed) || readFileSync(installed, 'utf8') !== readFileSync(wanted, 'utf8')) install()
 if (spawnSync('go', ['version']).status === 0) buildPubSubFake()
 else console.log('Go is not installed: the tests that need programs written in it will be skipped.')
+
+const cdk = join(root, 'infra', 'aws')
+if (!existsSync(join(cdk, 'node_modules', 'aws-cdk-lib'))) {
+  console.log('Installing the CDK (about 210 MB) …')
+  run('npm', ['ci', '--prefix', cdk, '--no-audit', '--no-fund'], SEE_ABOVE)
+}
 
 function install(): void {
   console.log('Installing the test tools (about 340 MB, half a minute) …')
