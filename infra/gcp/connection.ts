@@ -3,6 +3,7 @@ import type { AuthClient, GoogleAuth } from 'google-auth-library'
 import { systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { ProviderSettings } from '../open-provider.ts'
+import { type CredentialsFile, clientOf, projectOf, readCredentialsFile } from './credentials-file.ts'
 
 const ADDRESSES = {
   BILLING: 'https://cloudbilling.googleapis.com',
@@ -39,7 +40,6 @@ export function gcpAddress({ env }: Pick<ProviderSettings, 'env'>, api: GcpApi):
 /** Shared by the parts of one provider. Makes no request, and loads no SDK, before it is asked for something. */
 export class GcpConnection {
   readonly settings: ProviderSettings
-  #auth: Promise<GoogleAuth> | undefined
   #client: Promise<AuthClient> | undefined
   #projectId: Promise<string> | undefined
 
@@ -74,7 +74,11 @@ export class GcpConnection {
   }
 
   async #makeClient(): Promise<AuthClient> {
-    const sourceClient = await bounded((await this.#googleAuth()).getClient(), 'Google credentials were not found')
+    const file = this.#file()
+    const sourceClient = await bounded(
+      file === undefined ? (await this.#defaults()).getClient() : clientOf(file, [SCOPE]),
+      'Google credentials were not found',
+    )
     const { runnerServiceAccount } = this.settings
     if (!runnerServiceAccount) return sourceClient
     const { Impersonated } = await import('google-auth-library')
@@ -86,7 +90,9 @@ export class GcpConnection {
     const known = projectId || env.GOOGLE_CLOUD_PROJECT || env.GCLOUD_PROJECT || env.CLOUDSDK_CORE_PROJECT
     if (known) return known
     try {
-      return await bounded((await this.#googleAuth()).getProjectId(), 'no default project was found')
+      const file = this.#file()
+      const project = file && projectOf(file)
+      return project ?? (await bounded((await this.#defaults()).getProjectId(), 'no default project was found'))
     } catch (cause) {
       this.#projectId = undefined
       throw new UserError(
@@ -96,16 +102,17 @@ export class GcpConnection {
     }
   }
 
-  #googleAuth(): Promise<GoogleAuth> {
-    this.#auth ??= this.#openAuth()
-    return this.#auth
+  /** undefined = those of this machine, which the SDK finds in many places. */
+  #file(): CredentialsFile | undefined {
+    const path = this.settings.credentialsFile || this.settings.env.GOOGLE_APPLICATION_CREDENTIALS
+    if (!path || (!this.settings.credentialsFile && path === process.env.GOOGLE_APPLICATION_CREDENTIALS))
+      return undefined
+    return readCredentialsFile(path)
   }
 
-  async #openAuth(): Promise<GoogleAuth> {
+  async #defaults(): Promise<GoogleAuth> {
     const { GoogleAuth } = await import('google-auth-library')
-    const { credentialsFile, env } = this.settings
-    const keyFilename = credentialsFile || env.GOOGLE_APPLICATION_CREDENTIALS
-    return new GoogleAuth({ scopes: [SCOPE], ...(keyFilename && { keyFilename }) })
+    return new GoogleAuth({ scopes: [SCOPE] })
   }
 }
 

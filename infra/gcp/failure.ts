@@ -99,7 +99,13 @@ const KIND_BY_STATUS: Readonly<Record<number, GcpFailureKind>> = {
 }
 
 const TOLD_BY_MESSAGE: readonly (readonly [GcpFailureKind, RegExp])[] = [
-  ['no_credentials', /Could not load the default credentials|Unable to detect a Project Id/i],
+  // gRPC's own words, which come under the code of a service that is there and busy.
+  ['unresolved', /^14 UNAVAILABLE: Name resolution failed/],
+  ['network', /^14 UNAVAILABLE: No connection established|^4 DEADLINE_EXCEEDED: Deadline exceeded after/],
+  [
+    'no_credentials',
+    /Could not load the default credentials|Unable to detect a Project Id|Unable to read the credential file/i,
+  ],
   ['expired', /invalid_grant.*(expired|revoked)|(expired|revoked).*invalid_grant|invalid_rapt|reauth related error/i],
   [
     'bad_credentials',

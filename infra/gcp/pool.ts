@@ -145,7 +145,7 @@ export class GcpPool implements Pool {
       })
       const operation = await this.#finished(`${path}/operations/${lastPart(started.name)}`, started)
       if (operation.status !== 'DONE') return { created: vmCount, failed: [] } // under way: nothing further is asked for
-      const created = operation.error === undefined ? createdCount(operation, vmCount) : 0
+      const created = createdCount(operation, operation.error === undefined ? vmCount : 0)
       return { created, failed: created < vmCount ? launchFailures(group, operation, vmCount - created) : [] }
     } catch (error) {
       if (error instanceof GcpError && error.status === 409) return this.#madeBefore(plan, group, vmCount)
@@ -244,9 +244,11 @@ function refusePart(page: Json): void {
   throw new Error(`only a part of the VMs could be listed (${warning?.message ?? unreachable.join(', ')})`)
 }
 
-/** By zone; where the operation does not say, an end without an error is an end with all of them. */
-function createdCount(operation: Json, asked: number): number {
+/** By zone; what was made and taken back does not count. */
+function createdCount(operation: Json, unsaid: number): number {
   const places = objectOf(objectOf(operation.instancesBulkInsertOperationMetadata).perLocationStatus)
-  const counts = Object.values(places).map(place => Number(objectOf(place).createdVmCount ?? 0))
-  return counts.length === 0 ? asked : counts.reduce((sum, count) => sum + count, 0)
+  const counts = Object.values(places)
+    .map(objectOf)
+    .map(({ createdVmCount = 0, deletedVmCount = 0 }) => Number(createdVmCount) - Number(deletedVmCount))
+  return counts.length === 0 ? unsaid : counts.reduce((sum, count) => sum + count, 0)
 }

@@ -2,9 +2,9 @@
 import { systemClock } from '../../core/clock.ts'
 import { type GcpApi, type GcpConnection, gcpAddress } from './connection.ts'
 import { GcpError, passesAlone } from './failure.ts'
+import { type Json, listOf, objectOf, textOf } from './rest-json.ts'
 
-/** What an API answers, not looked at yet. */
-export type Json = Readonly<Record<string, unknown>>
+export { type Json, listOf, objectOf, textOf }
 
 export interface GcpRequest {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -139,16 +139,4 @@ function parseAnswer(text: string): Json | undefined {
   } catch {
     return undefined
   }
-}
-
-export function objectOf(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
-
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
 }

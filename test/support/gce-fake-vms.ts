@@ -76,9 +76,7 @@ export class GceVms {
     const { names, leastCount, zones, selections, properties } = parseBulk(body, this.#zonesOf(region))
     const taken = names.find(name => this.#vms.has(name))
     if (taken !== undefined) throw new GceRefusal(409, 'alreadyExists', `The resource '${taken}' already exists`)
-    const perZone = new Map(
-      zones.map(zone => [zone, { targetVmCount: 0, createdVmCount: 0, failedToCreateVmCount: 0 }]),
-    )
+    const perZone = new Map(zones.map(zone => [zone, { createdVmCount: 0 }]))
     const quotaLeft = (this.#quotas.get(region) ?? Number.POSITIVE_INFINITY) - this.#inRegion(region)
     const placed: { name: string; zone: string; machineType: string; disks: readonly Resource[] }[] = []
     for (const { machineType, disks } of selections) {
@@ -90,14 +88,11 @@ export class GceVms {
     }
     const operation = this.#start(region, 'bulkInsert', '', requestId)
     if (requestId !== null) this.#answered.set(requestId, operation.resource)
-    const missing = names.length - placed.length
-    for (const { zone } of placed) bump(perZone.get(zone), 'createdVmCount')
-    const [firstZone = ''] = zones
-    for (let i = 0; i < missing; i++) bump(perZone.get(firstZone), 'failedToCreateVmCount')
+    const enough = placed.length >= leastCount
+    if (enough) for (const { zone } of placed) bump(perZone.get(zone), 'createdVmCount')
     operation.resource.instancesBulkInsertOperationMetadata = {
       perLocationStatus: Object.fromEntries([...perZone].map(([zone, status]) => [`zones/${zone}`, status])),
     }
-    const enough = placed.length >= leastCount
     if (!enough)
       this.#blame(operation, {
         quota: quotaLeft < leastCount,
@@ -111,6 +106,11 @@ export class GceVms {
       if (enough) for (const { name } of placed) this.#turn(name, 'RUNNING')
     })
     return operation.resource
+  }
+
+  /** As after an hour or so. */
+  forgetRequests(): void {
+    this.#answered.clear()
   }
 
   remove(zone: string, name: string, requestId: string | null): Resource {

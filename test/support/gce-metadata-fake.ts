@@ -131,6 +131,7 @@ function valuesOf(options: GceMetadataOptions): Map<string, string> {
     ['instance/preempted', 'FALSE'],
     ['instance/maintenance-event', 'NONE'],
     ['instance/attributes/', Object.keys(attributes).join('\n')],
+    ['instance', 'attributes/\nname\nzone'], // a folder: by it the SDK finds out that it is on a VM
     ['', 'instance/\noslogin/\nproject/'],
   ])
   for (const [key, value] of Object.entries(attributes)) values.set(`instance/attributes/${key}`, value)
