@@ -31,7 +31,7 @@ export function commandsOf(document: string): string[] {
     .filter(({ language }) => language === 'sh')
     .flatMap(block => block.text.split('\n'))
     .map(line => line.replace(/\s+#.*$/, '').trim())
-    .filter(line => /^(npm|npx|node|cloud-tasks)\b/.test(line))
+    .filter(line => /^(cd \S+ && )?(npm|npx|node|cloud-tasks)\b/.test(line))
 }
 
 export interface CommandResult {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -16,8 +16,10 @@ import { packArchive } from '../../../infra/delivery/archive.ts'
 import type { Provider } from '../../../infra/provider.ts'
 import { JobFolder } from '../../support/job-folder.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
+import { commandsOf } from '../../support/shell-blocks.ts'
 import { withTools } from '../../support/test-tools.ts'
 import { type Ec2Lab, openEc2Lab } from './ec2-lab.ts'
+import { callOnSchedule, putSecret } from './moto-requests.ts'
 
 const JOB_ID = 'lab-job'
 const REGION = 'us-east-1'
@@ -51,6 +53,7 @@ withTools(() => {
         CLOUD_TASKS_SQS_PURGE_SECONDS: '0', // the emulator purges at once
         XDG_CACHE_HOME: join(disk, 'cache'),
       }
+      await putSecret(moto, '/lab/api-key', SECRET)
       const node = await packNode(disk)
       shelf = await serveFile(node.path)
       const port = portOf(shelf)
@@ -86,6 +89,18 @@ withTools(() => {
     const alive = async () =>
       (await provider.openPool({ jobId: JOB_ID }).list()).filter(vm => vm.state !== 'terminated').length
 
+    it('follows its page', () => {
+      // In this order below; a page that says something else has to be followed anew.
+      assert.deepEqual(commandsOf('docs/aws.md'), [
+        'npm ci --prefix infra/aws',
+        'cd infra/aws && npx cdk bootstrap',
+        'cd infra/aws && npx cdk deploy -c config=../../job.yml',
+        'npx cloud-tasks load_queue --config job.yml --task-file tasks.json',
+        'npx cloud-tasks monitor_event_queue --config job.yml',
+        'cd infra/aws && npx cdk destroy -c config=../../job.yml',
+      ])
+    })
+
     it('is deployed by the CDK', async () => {
       await cdk('bootstrap', `aws://123456789012/${REGION}`, '--app', '')
       const outputs = join(disk, 'outputs.json')
@@ -99,7 +114,7 @@ withTools(() => {
       const monitor = folder.start('monitor_event_queue', '--config', 'job.yml', '--json')
       const schedule = new AbortController()
       const failures: string[] = []
-      const managing = callOnSchedule(moto, schedule.signal, failures)
+      const managing = callOnSchedule(moto, { everyMs: SCHEDULE_MS, signal: schedule.signal, failures })
       try {
         const [first] = await until('a VM works', async () =>
           folder.count("status = 'completed'") > 0 ? lab.instances : [],
@@ -111,7 +126,7 @@ withTools(() => {
         await lab.kill(other)
         const { exitCode, stdout, stderr } = await monitor.ended
         assert.equal(exitCode, 0, stderr)
-        assert.equal(JSON.parse(stdout).counts.completed, TASK_COUNT)
+        assert.equal(JSON.parse(stdout).counts.completed, TASK_COUNT + 1)
         await until('all VMs have ended by themselves', async () => ((await alive()) === 0 ? true : undefined))
       } finally {
         schedule.abort()
@@ -134,8 +149,19 @@ withTools(() => {
       const vms = folder.query('SELECT id, price_per_hour FROM instances WHERE state IS NOT NULL')
       assert.equal(vms.length, lab.instances.length)
       assert.ok(vms.every(vm => Number(vm.price_per_hour) > 0))
+      if (process.env.LAB_DEBUG)
+        console.log(folder.query('SELECT * FROM instances'), folder.query('SELECT * FROM ledger'))
       const [cost] = folder.query('SELECT micro_usd, useful_micro_usd FROM job_cost')
       assert.ok(Number(cost?.micro_usd) > 0 && Number(cost?.useful_micro_usd) > 0)
+    })
+
+    it('brings variables and secrets to tasks byte for byte, and shows no secret anywhere', () => {
+      const [row] = folder.query("SELECT result FROM tasks WHERE task_id = 'environment'")
+      assert.deepEqual(JSON.parse(String(row?.result)), { ...AWKWARD, API_KEY: SECRET })
+      const assembly = globSync('**/*.json', { cwd: join(disk, 'cdk.out') })
+      assert.ok(assembly.length > 0)
+      for (const file of assembly) assert.doesNotMatch(readFileSync(join(disk, 'cdk.out', file), 'utf8'), /s3cr3t/)
+      for (const { machine } of lab.instances) assert.doesNotMatch(machine.console(), /s3cr3t/)
     })
 
     it('leaves nothing behind when it is destroyed', async () => {
@@ -148,17 +174,30 @@ withTools(() => {
   })
 })
 
-const TASK = `export default async (id, { a, b }) => {
+/** What a shell could make something else of. */
+const AWKWARD = {
+  SPACES: '  two  spaces ',
+  QUOTES: `'single' "double" \`back\``,
+  DOLLARS: '$HOME $(echo run) \\$',
+  JSON_TEXT: '{"a":[1,"ü",{"b":null}]}',
+  LINES: 'one\ntwo\n\n',
+}
+const SECRET = 's3cr3t \'$(x)\' "y"\n'
+
+const TASK = `export default async (id, { a, b, names }) => {
+  if (names) return Object.fromEntries(names.map(name => [name, process.env[name]]))
   await new Promise(resolve => setTimeout(resolve, ${TASK_MS}))
   return a + b
 }
 `
 
 function makeTasks(): object[] {
-  return Array.from({ length: TASK_COUNT }, (_, index) => ({
+  const asking = { task_id: 'environment', data: { names: [...Object.keys(AWKWARD), 'API_KEY'] } }
+  const sums = Array.from({ length: TASK_COUNT }, (_, index) => ({
     task_id: `sum-${index}`,
     data: { a: index, b: 7 * index },
   }))
+  return [asking, ...sums]
 }
 
 interface JobFileFacts {
@@ -178,8 +217,9 @@ run:
   lease_seconds: 10
   idle_shutdown: 6
   scaling_check_interval: 2
-  environment:
-    AWS_ENDPOINT_URL: ${endpoint}
+  environment: ${JSON.stringify({ ...AWKWARD, AWS_ENDPOINT_URL: endpoint })}
+  secrets:
+    API_KEY: /lab/api-key
 aws:
   job_id: ${JOB_ID}
   region: ${REGION}
@@ -205,40 +245,6 @@ function portOf(server: Server): number {
   const address = server.address()
   assert.ok(typeof address === 'object' && address !== null)
   return address.port
-}
-
-/** As EventBridge would: one call after the other, whatever they answer. */
-async function callOnSchedule(moto: Moto, signal: AbortSignal, failures: string[]): Promise<void> {
-  const name = await managerName(moto)
-  while (!signal.aborted) {
-    const { failed, answer } = await callFunction(moto, name)
-    if (failed) failures.push(answer)
-    if (process.env.LAB_DEBUG) console.log(answer, failed)
-    await systemClock.sleep(SCHEDULE_MS, signal)
-  }
-}
-
-async function managerName(moto: Moto): Promise<string> {
-  const answer = await lambdaRequest(moto, 'GET', '')
-  const { Functions }: { Functions: readonly { FunctionName: string; Handler: string }[] } = JSON.parse(answer.text)
-  const manager = Functions.find(({ Handler }) => Handler.endsWith('.handler'))
-  assert.ok(manager !== undefined)
-  return manager.FunctionName
-}
-
-async function callFunction(moto: Moto, name: string): Promise<{ readonly failed: boolean; readonly answer: string }> {
-  const { text, headers } = await lambdaRequest(moto, 'POST', `/${name}/invocations`)
-  return { failed: headers.has('x-amz-function-error'), answer: text }
-}
-
-async function lambdaRequest(moto: Moto, method: string, path: string) {
-  const scope = `test/20260101/${REGION}/lambda/aws4_request`
-  const response = await fetch(`${moto.endpoint}/2015-03-31/functions${path}`, {
-    method,
-    headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=none` },
-    ...(method === 'POST' ? { body: '{}' } : undefined),
-  })
-  return { text: await response.text(), headers: response.headers }
 }
 
 const WAIT_MS = 150_000
