@@ -15,7 +15,8 @@ import { GcpRest, type Json, listOf, objectOf } from './rest.ts'
 import { launchRequestId, TOKEN_LABEL, tokenLabel } from './vm-labels.ts'
 
 const PAGE_SIZE = 500 // the most there is
-const LOOK_MS = 1000 // between looks at an operation; they take 10 to 60 s
+const FIRST_LOOK_MS = 250 // after an operation has begun; then in growing steps, as most take 10 to 60 s
+const MOST_LOOK_MS = 3000
 const OPERATION_MS = 150_000 // longer, and the next listing shows what became of it
 const LAUNCH_MS = 240_000 // in all; no further request is begun after that
 const DELETES_AT_ONCE = 20
@@ -41,7 +42,7 @@ export class GcpPool implements Pool {
   readonly #zones = new Map<string, readonly string[]>()
 
   constructor(settings: ProviderSettings, { jobId, region }: JobRef, options: PoolOptions = {}) {
-    const { pageSize = PAGE_SIZE, lookMs = LOOK_MS, operationMs = OPERATION_MS, pauseMs } = options
+    const { pageSize = PAGE_SIZE, lookMs = FIRST_LOOK_MS, operationMs = OPERATION_MS, pauseMs } = options
     this.#connection = new GcpConnection(settings)
     this.#rest = new GcpRest(this.#connection, 'COMPUTE', pauseMs === undefined ? {} : { pauseMs })
     this.#jobId = jobId
@@ -167,8 +168,10 @@ export class GcpPool implements Pool {
   async #finished(path: string, started: Json): Promise<Json> {
     const endMs = systemClock.now() + this.#operationMs
     let operation = started
+    let lookMs = this.#lookMs
     while (operation.status !== 'DONE' && systemClock.now() < endMs && !this.#closed.signal.aborted) {
-      await systemClock.sleep(this.#lookMs, this.#closed.signal)
+      await systemClock.sleep(lookMs, this.#closed.signal)
+      lookMs = Math.min(MOST_LOOK_MS, lookMs * 1.5)
       operation = await this.#rest.request('GET', path)
     }
     return operation

@@ -35,7 +35,7 @@ export interface GceFake {
   close(): Promise<void>
 }
 
-export const DEFAULT_ZONES = ['us-central1-a', 'us-central1-b', 'us-central1-c'] as const
+const DEFAULT_ZONES = ['us-central1-a', 'us-central1-b', 'us-central1-c'] as const
 
 export async function startGce(options: GceFakeOptions = {}): Promise<GceFake> {
   const { host = '127.0.0.1', port = 0, projectId = 'test-project', pageSize = 500, tokens } = options

@@ -1,9 +1,13 @@
 // Which VMs of Compute Engine are listed, as what, and what is known of those that are gone.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { vmId } from '../../../core/ids.ts'
+import { openJobDb } from '../../../manager/job-db.ts'
 import { until } from '../../support/processes.ts'
 import { choice, gce, JOB, plan, poolOn } from './gce-pool.ts'
 
@@ -99,6 +103,27 @@ describe('gcp: listing', { timeout: LIMIT_MS }, () => {
     const [gone] = await poolOn(fake).list()
     assert.deepEqual([gone?.id, gone?.endReason, gone?.instanceType, gone?.zone], [id, 'preempted', 'unknown', ZONE])
     assert.ok(Math.abs(Date.now() - (gone?.endedAt?.getTime() ?? 0)) < 30_000)
+  })
+
+  it('leaves what the job DB knows of a VM that another manager knows by its end alone', async context => {
+    const fake = await gce(context)
+    const folder = mkdtempSync(join(tmpdir(), 'cloud-tasks-db-'))
+    const db = openJobDb(join(folder, 'job.db'), { mode: 'create' })
+    context.after(() => {
+      db.close()
+      rmSync(folder, { recursive: true })
+    })
+    const { launched } = await poolOn(fake).launch(plan())
+    db.saveVms(launched, new Date())
+    fake.vms.preempt(launched[0]?.id ?? '')
+    db.saveVms(await poolOn(fake).list(), new Date(), { complete: true })
+    const [vm] = db.vms()
+    assert.deepEqual([vm?.state, vm?.endReason], ['terminated', 'preempted'])
+    assert.deepEqual(
+      [vm?.instanceType, vm?.vcpuCount, vm?.spot, vm?.priceUsdPerHour],
+      ['n2-standard-2', 2, true, 0.0233],
+    )
+    assert.deepEqual(vm?.launchedAt, launched[0]?.launchedAt)
   })
 
   it('reads only the newest operations once it has read the others', async context => {
