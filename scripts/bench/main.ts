@@ -13,6 +13,7 @@ import { measurePeers } from './peers.ts'
 import { measureReconciler } from './reconciler.ts'
 import { judge, type Row } from './row.ts'
 import { measureSqsRequests } from './sqs-requests.ts'
+import { measureSynth } from './synth.ts'
 import { renderTable } from './table.ts'
 import { measureAgent, measureAll, measureCollector, measureLoader } from './throughput.ts'
 import { measureKill, measureNotice } from './vanishing-vms.ts'
@@ -32,6 +33,7 @@ const MEASUREMENTS: Readonly<Record<string, (context: Context) => Promise<readon
   reconciler: measureReconciler,
   start: measureStart,
   idle: measureIdleAgent,
+  synth: measureSynth,
 }
 
 const { values: options } = parseArgs({
