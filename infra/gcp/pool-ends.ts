@@ -15,8 +15,10 @@ const OPERATION_FIELDS =
 
 interface End {
   readonly zone: string
+  readonly begunMs: number
   readonly endedAt: Date
-  readonly reason: string
+  /** undefined where only its absence shows it. */
+  readonly reason: string | undefined
 }
 
 /** Of one job. */
@@ -70,7 +72,8 @@ export class VmEnds {
 
   /** Nobody says how, as where operations may not be listed: it ended when that was first noticed. */
   #end({ id, zone }: Vm): void {
-    if (!this.#ends.has(id)) this.#ends.set(id, { zone, endedAt: new Date(systemClock.now()), reason: '' })
+    const now = systemClock.now()
+    if (!this.#ends.has(id)) this.#ends.set(id, { zone, begunMs: now, endedAt: new Date(now), reason: undefined })
   }
 
   /** Newest first, so that reading can stop: Compute Engine takes either an order or a filter. */
@@ -96,11 +99,12 @@ export class VmEnds {
     if (jobOfVm(name) !== this.#jobId || !textOf(operation.targetLink)?.includes('/instances/')) return
     const reason = endReasonOf(operation, name)
     if (reason === undefined || operation.error !== undefined) return
+    const begunMs = Date.parse(textOf(operation.insertTime) ?? '') || systemClock.now()
     const before = this.#ends.get(name)
-    // Deleted after it was preempted, it was preempted all the same. A reason that was only missing is replaced.
-    if (before !== undefined && reason === 'terminated' && before.reason !== '' && before.reason !== reason) return
-    const at = Date.parse(textOf(operation.endTime) ?? textOf(operation.insertTime) ?? '')
-    this.#ends.set(name, { zone, endedAt: new Date(Number.isNaN(at) ? systemClock.now() : at), reason })
+    // What came first counts: deleted after it was preempted, it was preempted all the same.
+    if (before?.reason !== undefined && before.reason !== reason && before.begunMs <= begunMs) return
+    const endedAt = new Date(Date.parse(textOf(operation.endTime) ?? '') || begunMs)
+    this.#ends.set(name, { zone, begunMs, endedAt, reason })
   }
 
   #forget(beforeMs: number): void {
@@ -121,8 +125,8 @@ function endReasonOf({ operationType, clientOperationId }: Json, name: string): 
       return 'host failed'
     case 'compute.instances.guestTerminate':
       return 'powered off'
+    case 'compute.instances.deferredDelete':
     case 'compute.instances.deferredStop':
-    case 'compute.instances.scheduledVmDelete':
       return 'time limit'
     case 'delete':
       return clientOperationId === powerOffRequestId(name) ? 'powered off' : 'terminated'
@@ -145,5 +149,5 @@ function goneVm(name: string, { zone, endedAt, reason }: End, seen: Vm | undefin
     launchedAt: endedAt,
   }
   const { endReason: _, ...vm } = known
-  return { ...vm, state: 'terminated', endedAt, ...(reason && { endReason: reason }) }
+  return { ...vm, state: 'terminated', endedAt, ...(reason !== undefined && { endReason: reason }) }
 }

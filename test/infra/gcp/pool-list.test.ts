@@ -94,6 +94,21 @@ describe('gcp: listing', { timeout: LIMIT_MS }, () => {
     }
   })
 
+  it('keeps the first of several reasons: powered off, and only later deleted for its time limit', async context => {
+    const fake = await gce(context)
+    const pool = poolOn(fake)
+    const { launched } = await pool.launch(plan({ vmCount: 2 }))
+    const [first = '', second = ''] = launched.map(vm => vm.id)
+    fake.vms.end(first, 'compute.instances.guestTerminate', { afterMs: 5000 })
+    fake.vms.end(second, 'compute.instances.deferredDelete')
+    await until('another millisecond', later(2))
+    fake.vms.end(first, 'compute.instances.deferredDelete')
+    for (const look of [pool, pool, poolOn(fake)]) {
+      const reasons = new Map((await look.list()).map(vm => [vm.id, vm.endReason]))
+      assert.deepEqual([...launched.map(vm => reasons.get(vm.id))], ['powered off', 'time limit'])
+    }
+  })
+
   it('tells another manager, who never saw the VM, that it was preempted, and when', async context => {
     const fake = await gce(context)
     const { launched } = await poolOn(fake).launch(plan())
@@ -205,3 +220,8 @@ describe('gcp: listing', { timeout: LIMIT_MS }, () => {
     )
   })
 })
+
+function later(ms: number): () => boolean {
+  const endMs = Date.now() + ms
+  return () => Date.now() >= endMs
+}
