@@ -24,12 +24,12 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
   const outputFile = options.text('output-file')
   const quiet = options.has('json') || options.has('quiet') || options.has('print-events')
   try {
-    await using _dashboard = await openDashboardOption(db.file, invocation)
     if (!quiet) {
       terminal.print(`Monitoring event queue '${job.queues.events.name}'`)
       terminal.print(`Database: ${db.file} (${totalCount(db.counts()).toLocaleString('en-US')} tasks)`)
     }
     if (!options.has('quiet') && options.count('verbose') === undefined) terminal.setLogLevel('INFO')
+    await using _dashboard = await openDashboardOption(db.file, invocation)
     await using progress = await openProgress({ job, db, invocation })
     const ticking = setInterval(progress.update, PROGRESS_MS)
     const observing = observeVms({

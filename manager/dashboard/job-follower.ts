@@ -2,8 +2,9 @@
 // what is dear to compute for a moment.
 import { statSync } from 'node:fs'
 import { systemClock } from '../../core/clock.ts'
-import type { JobView, SeriesView, VmRow } from './api.ts'
+import type { HistogramView, JobView, SeriesView, VmRow } from './api.ts'
 import { type Forecast, foretell } from './eta-view.ts'
+import { buildHistogram } from './histogram.ts'
 import { IndexFiller } from './index-filler.ts'
 import { JobIndex } from './job-index.ts'
 import { buildJobView, type EffectiveLimits, readEffectiveLimits, readLastDecision } from './job-view.ts'
@@ -21,6 +22,7 @@ export interface JobFollowerOptions {
 
 const FORECAST_MS = 5000
 const VMS_MS = 1000
+const HISTOGRAM_MS = 500
 
 export class JobFollower {
   readonly watched: WatchedDb
@@ -31,6 +33,7 @@ export class JobFollower {
   /** Raised when another database has taken the place of the first. */
   generation = 0
   #vms: Kept<readonly VmRow[]> | undefined
+  #histogram: Kept<HistogramView> | undefined
   #forecast: Kept<Forecast | undefined> | undefined
   #limits: { readonly decision: number; readonly value: EffectiveLimits } | undefined
 
@@ -54,6 +57,7 @@ export class JobFollower {
       this.#index = new JobIndex()
       this.#filler = this.#newFiller()
       this.#vms = undefined
+      this.#histogram = undefined
       this.#forecast = undefined
       this.#limits = undefined
       this.generation++
@@ -76,6 +80,11 @@ export class JobFollower {
     const goesOn = job.managerAlive || starting + running + stopping > 0 || (job.tasksPerSecond ?? 0) > 0
     const parts = { watched: this.watched, index: this.#index, vms: this.vms(), nowMs: systemClock.now(), goesOn }
     return buildSeries(parts, range)
+  }
+
+  histogram(): HistogramView {
+    this.#histogram = kept(this.#histogram, HISTOGRAM_MS, () => buildHistogram(this.#index))
+    return this.#histogram.value
   }
 
   close(): void {

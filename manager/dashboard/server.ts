@@ -8,7 +8,6 @@ import { streamSSE } from 'hono/streaming'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
 import { answerExceptions, answerSlowest, answerTasks } from './answers.ts'
 import { guard, isToken, smallBody } from './guard.ts'
-import { buildHistogram } from './histogram.ts'
 import { JobFollower } from './job-follower.ts'
 import { LiveStream } from './live-stream.ts'
 import { NobodyListens, placeOrder } from './order.ts'
@@ -104,7 +103,7 @@ function routes({ follower, stream, token, stopped, portOf }: Parts): Hono {
   app.get('/api/tasks/:id{.+}', context => taskDetail(context, follower, context.req.param('id')))
   app.get('/api/exceptions', context => context.json(answerExceptions(follower)))
   app.get('/api/slowest', context => context.json(answerSlowest(follower)))
-  app.get('/api/histogram', context => context.json(buildHistogram(follower.index)))
+  app.get('/api/histogram', context => context.json(follower.histogram()))
   app.get('/api/vms', context => context.json({ vms: follower.vms() }))
   app.get('/api/vms/:id/tasks', context => {
     const { fromS = 0, toS = Number.POSITIVE_INFINITY } = parseRange(query(context))

@@ -27,11 +27,13 @@ async function start(
   const cli = folder.start(...words)
   const address = await new Promise<string>((resolve, reject) => {
     let said = ''
-    cli.child.stderr?.on('data', (text: string) => {
+    const hear = (text: string) => {
       said += text
       const url = /http:\/\/127\.0\.0\.1:\S+(?=\s)/.exec(said)?.[0]
       if (url !== undefined) resolve(url)
-    })
+    }
+    cli.child.stdout?.on('data', hear)
+    cli.child.stderr?.on('data', hear)
     cli.ended.then(({ stderr }) => reject(new Error(`It ended without a dashboard: ${stderr}`)), reject)
   })
   t.diagnostic(address.replace(/#.*/, ''))
@@ -160,6 +162,24 @@ describe('a job that is controlled from the dashboard', { concurrency: 2 }, () =
     assert.match(String(order?.error), /The manager ended before it could do this/)
     assert.equal((await again.cli.ended).exitCode, 0)
     assert.equal(folder.count("status = 'completed'"), 400)
+  })
+
+  it('is shown beside monitor_event_queue, and by a command of its own, which Ctrl-C ends', TIMEOUT, async t => {
+    const folder = newFolder(t, { taskCount: 3 })
+    const loaded = await folder.run('load_queue', '--config', 'job.yml', '--task-file', 'tasks.json')
+    assert.equal(loaded.exitCode, 0, loaded.stderr)
+    const monitor = await start(t, folder, ['monitor_event_queue', '--config', 'job.yml', '--dashboard'])
+    const alone = await start(t, folder, ['dashboard', '--config', 'job.yml'])
+    for (const { page } of [monitor, alone]) {
+      const seen = await page.until<JobView>('the tasks', '/api/job', job => job.total === 3)
+      assert.deepEqual([seen.control, seen.managerAlive, page.token], [false, false, undefined])
+    }
+    alone.cli.child.kill('SIGINT')
+    assert.equal((await alone.cli.ended).exitCode, 0)
+    await assert.rejects(alone.page.job())
+    monitor.cli.child.kill('SIGINT')
+    await monitor.cli.ended
+    await assert.rejects(monitor.page.job())
   })
 
   it('shows the truth of the database at any moment', TIMEOUT, async t => {
