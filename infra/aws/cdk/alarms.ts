@@ -11,8 +11,10 @@ export interface JobAlarms {
   readonly deadLetters: Alarm
   /** Only where the job has a `max_total_cost` and a serverless manager, which reckons the spending. */
   readonly spending?: Alarm
-  /** Only with a serverless manager. */
+  /** Only with a serverless manager, as the next. */
   readonly managerFailures?: Alarm
+  /** The manager has stopped the job. */
+  readonly stopped?: Alarm
 }
 
 interface AlarmParts {
@@ -61,6 +63,13 @@ export function makeAlarms(scope: Construct, parts: AlarmParts): JobAlarms {
         5,
         1,
         `${job}: the manager has failed for five minutes; its log says why`,
+      ),
+      stopped: make(
+        'StoppedAlarm',
+        managerMetric(jobId, 'Stopped'),
+        1,
+        1,
+        `${job}: the manager has stopped it; "cloud-tasks status" says why`,
       ),
     }),
     ...(manager &&

@@ -100,7 +100,8 @@ export class SpotTaskPool extends Construct {
     const serverless = (props.manager ?? 'serverless') === 'serverless'
     if (serverless) {
       const code = managerCode(this, props.programs)
-      const content = [props.image, ...programs.map(({ sha512 }) => sha512)].join(' ')
+      const { environment, secrets } = config.boot
+      const content = JSON.stringify([props.image, programs.map(({ sha512 }) => sha512), environment, secrets])
       const packedJob = packJob({ jobId, queueName, config, content })
       const heldByVms = [...network.heldByVms, template, profile, role, ...Object.values(queues)]
       const cleanup = makeCleanup(this, { jobId, packedJob, code, heldByVms })
