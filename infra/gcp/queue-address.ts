@@ -133,9 +133,14 @@ export class QueueAddress {
       return true
     } catch (error) {
       if (isThereAlready(error)) return false
-      if (isDenied(error) && (await this.look().catch(() => undefined)) !== undefined) return false
+      if (isDenied(error) && (await this.#surelyThere())) return false
       throw error
     }
+  }
+
+  async #surelyThere(): Promise<boolean> {
+    const facts = await this.look().catch(() => undefined)
+    return facts !== undefined && facts !== UNKNOWN
   }
 
   /** Of a topic that was removed: it will never get a message again. */

@@ -1,6 +1,5 @@
 // The two Pub/Sub clients for all queues of a provider, loaded and made when they are first needed, and what is still under way
 // when they close.
-import { createRequire } from 'node:module'
 import type { v1 } from '@google-cloud/pubsub'
 import type { AuthClient } from 'google-auth-library'
 import { systemClock } from '../../core/clock.ts'
@@ -113,23 +112,8 @@ const NO_BACKOFF: Backoff = {
 }
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof v1.SubscriberClient>[0]>
-type Credentials = NonNullable<ClientOptions['sslCreds']>
-
-/** What of the SDK's own gRPC is needed: it hands it out to nobody but its own packages. */
-interface Grpc {
-  readonly credentials: {
-    createInsecure(): Credentials
-    createSsl(): Credentials
-    createFromGoogleCredential(client: {
-      getRequestHeaders(url?: string): Promise<Record<string, string>>
-    }): CallCredentials
-    combineChannelCredentials(channel: Credentials, call: CallCredentials): Credentials
-  }
-}
-type CallCredentials = object
 
 async function clientOptions(gcp: GcpConnection, projectId: string): Promise<ClientOptions> {
-  const { grpc }: { readonly grpc: Grpc } = createRequire(import.meta.resolve('@google-cloud/pubsub'))('google-gax')
   const emulator = emulatorHost(gcp.settings.env)
   const { hostname, port } =
     emulator === undefined ? new URL(gcpAddress(gcp.settings, 'PUBSUB')) : parseEmulatorHost(emulator)
@@ -137,7 +121,9 @@ async function clientOptions(gcp: GcpConnection, projectId: string): Promise<Cli
     projectId,
     servicePath: hostname,
     port: Number(port || 443),
-    sslCreds: emulator === undefined ? secure(grpc, await gcp.authClient()) : grpc.credentials.createInsecure(),
+    ...(emulator === undefined
+      ? { authClient: asOfSdk(await gcp.authClient()) }
+      : { sslCreds: await withoutTls(emulator, projectId) }),
     // Otherwise the SDK looks for credentials of its own to ask them whose cloud this is.
     clientOptions: { universeDomain: 'googleapis.com' },
     'grpc.keepalive_time_ms': 300_000, // as the SDK's own queues do: a dead connection is noticed
@@ -146,11 +132,17 @@ async function clientOptions(gcp: GcpConnection, projectId: string): Promise<Cli
   }
 }
 
-function secure(grpc: Grpc, client: AuthClient): Credentials {
-  const call = grpc.credentials.createFromGoogleCredential({
-    getRequestHeaders: async url => Object.fromEntries(await client.getRequestHeaders(url)),
-  })
-  return grpc.credentials.combineChannelCredentials(grpc.credentials.createSsl(), call)
+/** The SDK has a copy of the library of its own, whose classes TypeScript takes for others. */
+function asOfSdk(client: AuthClient): NonNullable<ClientOptions['authClient']> {
+  return client as unknown as NonNullable<ClientOptions['authClient']>
+}
+
+/** The generated clients speak to an emulator only with what the SDK's front makes of its address. */
+async function withoutTls(apiEndpoint: string, projectId: string): Promise<NonNullable<ClientOptions['sslCreds']>> {
+  const { PubSub } = await import('@google-cloud/pubsub')
+  const { sslCreds } = new PubSub({ projectId, apiEndpoint, emulatorMode: true }).options
+  if (sslCreds === undefined) throw new Error('the Pub/Sub SDK knows no emulators any more')
+  return sslCreds
 }
 
 function emulatorHost(env: Readonly<Record<string, string | undefined>>): string | undefined {

@@ -8,7 +8,7 @@ import type { QueueAddress } from './queue-address.ts'
 import { deliveryCount, earlySeconds } from './queue-body.ts'
 import type { PubSubConnection } from './queue-connection.ts'
 import { Pull, type PulledMessage, type PullOutcome } from './queue-pull.ts'
-import { jittered } from './queue-request.ts'
+import { jittered, passes } from './queue-request.ts'
 import type { QueueSettler } from './queue-settle.ts'
 
 const LEAST_WAIT_MS = 1_000 // "what is ready now" takes Pub/Sub a moment to find
@@ -62,16 +62,21 @@ export class QueueReceiver {
     return []
   }
 
-  /** So that the first receive does not end before its pull has begun. What fails here fails in the pull again. */
+  /** So that the first receive does not end before its pull has begun, and what cannot work is told however short the wait. */
   async #connect(signal: AbortSignal | undefined): Promise<void> {
     if (this.#connected || signal?.aborted) return
-    this.#connected = true
+    let failure: unknown
     const enough = new AbortController()
     const stop = () => enough.abort()
     signal?.addEventListener('abort', stop, { once: true })
-    this.#parts.connection.finish(this.#parts.address.facts().then(stop, stop))
+    const looking = this.#parts.address.facts().catch((error: unknown) => {
+      failure = error
+    })
+    this.#parts.connection.finish(looking.then(stop))
     await systemClock.sleep(FIRST_WAIT_MS, enough.signal)
     signal?.removeEventListener('abort', stop)
+    if (failure !== undefined && !passes(failure)) throw this.#failure(failure)
+    this.#connected = true
   }
 
   #takePull(wanted: number, waitMs: number): Pull {

@@ -187,7 +187,7 @@ func withTransient(id string, others error) error {
 }
 
 func (f *faults) giveAgain(ctx context.Context, name, id string) {
-	_, _ = f.strict.fake.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{Subscription: name, AckIds: []string{id}})
+	_, _ = f.strict.fake.ModifyAckDeadline(ctx, &pubsubpb.ModifyAckDeadlineRequest{Subscription: name, AckIds: unpadded([]string{id})})
 }
 
 func (r *refusal) err() error {

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 var (
 	resourceName = regexp.MustCompile(`^projects/[^/]+/(topics|subscriptions)/[A-Za-z][\w.~+%-]{2,254}$`)
 	ackID        = regexp.MustCompile(`^(m\d+):\d+$`)
+	// The service's ids are about as long, so that its limit on a request is one.
+	padding = ":" + strings.Repeat("x", 190)
 )
 
 // keeper sets the publish time of new messages far into the future, under pstest's lock, so that pstest never finds them old.
@@ -143,7 +146,7 @@ func (s *strict) pull(ctx context.Context, r *pubsubpb.PullRequest, next grpc.Un
 		return answer, err
 	}
 	out := &pubsubpb.PullResponse{ReceivedMessages: withTrueTimes(pulled.ReceivedMessages)}
-	s.book.delivered(r.Subscription, out.ReceivedMessages)
+	s.book.delivered(r.Subscription, pulled.ReceivedMessages)
 	return out, nil
 }
 
@@ -152,6 +155,7 @@ func (s *strict) settle(req proto.Message, name string, ids []string, act func([
 	if size := proto.Size(req); size > mostAckBytes {
 		return nil, status.Errorf(codes.InvalidArgument, "Request payload size exceeds the limit: %d bytes, it has %d", mostAckBytes, size)
 	}
+	ids = unpadded(ids)
 	for _, id := range ids {
 		if !ackID.MatchString(id) {
 			return nil, status.Errorf(codes.InvalidArgument, "You have passed an invalid ack ID to the service (ack_id=%s).", id)
@@ -196,8 +200,12 @@ type watched struct {
 
 func (w *watched) RecvMsg(m any) error {
 	err := w.ServerStream.RecvMsg(m)
-	if r, is := m.(*pubsubpb.StreamingPullRequest); is && r.Subscription != "" {
-		w.name = r.Subscription
+	if r, is := m.(*pubsubpb.StreamingPullRequest); is {
+		if r.Subscription != "" {
+			w.name = r.Subscription
+		}
+		r.AckIds = unpadded(r.AckIds)
+		r.ModifyDeadlineAckIds = unpadded(r.ModifyDeadlineAckIds)
 	}
 	return err
 }
@@ -206,15 +214,20 @@ func (w *watched) SendMsg(m any) error {
 	if r, is := m.(*pubsubpb.StreamingPullResponse); is && len(r.ReceivedMessages) > 0 {
 		out := proto.Clone(r).(*pubsubpb.StreamingPullResponse)
 		out.ReceivedMessages = withTrueTimes(r.ReceivedMessages)
-		w.strict.book.delivered(w.name, out.ReceivedMessages)
+		w.strict.book.delivered(w.name, r.ReceivedMessages)
 		return w.ServerStream.SendMsg(out)
 	}
 	return w.ServerStream.SendMsg(m)
 }
 
+// ackFailure is what a settling request ends with of which some ids failed, and for each why.
 func ackFailure(why map[string]string) error {
+	padded := map[string]string{}
+	for id, reason := range why {
+		padded[strings.TrimSuffix(id, padding)+padding] = reason
+	}
 	failure, err := status.New(codes.FailedPrecondition, "Some acknowledgement ids in the request were not valid").WithDetails(
-		&errdetails.ErrorInfo{Reason: exactlyOnceFailure, Domain: "pubsub.googleapis.com", Metadata: why},
+		&errdetails.ErrorInfo{Reason: exactlyOnceFailure, Domain: "pubsub.googleapis.com", Metadata: padded},
 	)
 	must(err)
 	return failure.Err()
@@ -230,7 +243,7 @@ func withTrueTimes(messages []*pubsubpb.ReceivedMessage) []*pubsubpb.ReceivedMes
 			at = at.Add(-keptHours * time.Hour)
 		}
 		out = append(out, &pubsubpb.ReceivedMessage{
-			AckId:           received.AckId,
+			AckId:           received.AckId + padding,
 			DeliveryAttempt: received.DeliveryAttempt,
 			Message: &pubsubpb.PubsubMessage{
 				Data: m.Data, Attributes: m.Attributes, MessageId: m.MessageId, OrderingKey: m.OrderingKey,
@@ -271,6 +284,14 @@ func checkMessage(message *pubsubpb.PubsubMessage) error {
 		}
 	}
 	return nil
+}
+
+func unpadded(ids []string) []string {
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, strings.TrimSuffix(id, padding))
+	}
+	return out
 }
 
 func messageID(id string) string {
