@@ -181,9 +181,11 @@ const HALF_LABEL_PX = 14 // less the room right of the plot
 
 function timeLabels(plot: uPlot, splits: readonly number[], stepSeconds: number): string[] {
   const today = splits[0] === undefined ? new Date() : new Date(splits[0] * 1000) // so that only later days are named
-  const roomPx = plot.over.clientWidth - HALF_LABEL_PX
+  const { min = 0, max = 1 } = plot.scales.x ?? {}
+  const secondsPerPx = ((max ?? 1) - (min ?? 0)) / Math.max(1, plot.width - axisWidth() - PLOT_RIGHT_PX)
+  const last = (max ?? 1) - HALF_LABEL_PX * secondsPerPx
   return splits.map(at => {
-    if (plot.valToPos(at, 'x') > roomPx) return ''
+    if (at > last) return ''
     return shortDay(formatTime(new Date(at * 1000), { seconds: stepSeconds < 60, today }), stepSeconds)
   })
 }
