@@ -26,7 +26,6 @@ import { stackNameOf } from './stack-name.ts'
 import { loadStackProgram } from './stack-program.ts'
 import { ProgramStore, packPrograms, placeInBucket, type ReadyProgram } from './stack-programs.ts'
 import { findStack, firstFailure, isStillborn, settledStack } from './stack-watch.ts'
-import { SUBNET_JOB_TAG } from './vm-tags.ts'
 
 const MAX_INLINE_BYTES = 51_200 // of a template in a request: a longer one has to lie in a bucket
 const ROUNDS = 5 // others may bring the same stack up or down at the same time
@@ -178,7 +177,6 @@ export class StackDeployer {
       StackName: this.#name,
       Capabilities: ['CAPABILITY_IAM'],
       ClientRequestToken: token,
-      Tags: [{ Key: SUBNET_JOB_TAG, Value: this.#spec.jobId }],
     } satisfies CreateStackCommandInput
   }
 

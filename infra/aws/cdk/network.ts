@@ -100,7 +100,7 @@ function ownNetwork(scope: Construct, { zone, zoneCount }: NetworkWishes): Netwo
   const subnetIds = Array.from({ length: zones }, (_, index) => {
     const subnet = new CfnSubnet(scope, `Subnet${index + 1}`, {
       vpcId: vpc.ref,
-      cidrBlock: `10.173.${index * 32}.0/19`, // 8,187 VMs, and eight of them fill the network
+      cidrBlock: `10.173.${(zone === undefined ? index : blockOfZone(zone)) * 32}.0/19`, // 8,187 VMs; eight fill the network
       availabilityZone: zone ?? Fn.select(index, Fn.getAzs()),
       mapPublicIpOnLaunch: true,
     })
@@ -121,6 +121,11 @@ function countOfZones(wanted: number | undefined, region: string): number {
   if (wanted === undefined) return region === 'us-west-1' ? 2 : DEFAULT_ZONES
   if (Number.isInteger(wanted) && wanted >= 1 && wanted <= MAX_ZONES) return wanted
   throw new UserError(`zoneCount must be a whole number from 1 to ${MAX_ZONES}, got ${wanted}.`)
+}
+
+/** Not one of those that the network has without a named zone: where a job changes, new subnets are made before old ones go. */
+function blockOfZone(zone: string): number {
+  return DEFAULT_ZONES + (zone.charCodeAt(zone.length - 1) % (MAX_ZONES - DEFAULT_ZONES))
 }
 
 function closedGroup(scope: Construct, vpcId: string): CfnSecurityGroup {
