@@ -33,6 +33,15 @@ export function launchGroups(choices: readonly LaunchChoice[]): readonly LaunchG
   return groups
 }
 
+/** The same as requests of their own. */
+export function typesApart(group: LaunchGroup): readonly LaunchGroup[] {
+  return group.types.map(type => ({
+    ...group,
+    types: [type],
+    choices: group.choices.filter(({ offer }) => offer.instanceType === type.offer.instanceType),
+  }))
+}
+
 /** `us-central1-a` is in `us-central1`. */
 export function regionOfZone(zone: string): string {
   return zone.replace(/-[^-]+$/, '')
@@ -42,8 +51,8 @@ export interface BulkOptions {
   readonly jobId: string
   readonly plan: LaunchPlan
   readonly group: LaunchGroup
-  /** Counts the requests of the launch. */
-  readonly part: number
+  /** Names the request among those of the launch. */
+  readonly part: string
   readonly vmCount: number
   /** `properties` of the job's instance template. */
   readonly template: Json

@@ -1,15 +1,15 @@
 // The pool seam on Compute Engine: Spot VMs made in bulk after the job's instance template, told apart by names and labels.
 import { systemClock } from '../../core/clock.ts'
-import { UserError } from '../../core/errors.ts'
+import { messageOf, UserError } from '../../core/errors.ts'
 import type { VmId } from '../../core/ids.ts'
 import { vmNamePrefix } from '../../core/names.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { JobRef, LaunchFailure, LaunchPlan, LaunchReport, ListOptions, Pool, Vm } from '../provider.ts'
 import { GcpConnection } from './connection.ts'
-import { GcpError, gcpFailure } from './failure.ts'
+import { GcpError, gcpFailure, gcpStatus } from './failure.ts'
 import { launchFailure, launchFailures, refusedLaunch } from './pool-answer.ts'
 import { VmEnds } from './pool-ends.ts'
-import { bulkRequest, type LaunchGroup, launchGroups, regionOfZone } from './pool-request.ts'
+import { bulkRequest, type LaunchGroup, launchGroups, regionOfZone, typesApart } from './pool-request.ts'
 import { INSTANCE_FIELDS, lastPart, vmOf } from './pool-vm.ts'
 import { GcpRest, type Json, listOf, objectOf } from './rest.ts'
 import { launchRequestId, TOKEN_LABEL, tokenLabel } from './vm-labels.ts'
@@ -27,6 +27,21 @@ export interface PoolOptions {
   readonly operationMs?: number
   /** Before a request is repeated. */
   readonly pauseMs?: number
+}
+
+/** Of a launch: one request. */
+interface Part {
+  readonly group: LaunchGroup
+  readonly part: string
+  readonly vmCount: number
+  readonly template: Json
+}
+
+interface PartAnswer {
+  readonly created: number
+  readonly failed: readonly LaunchFailure[]
+  /** The request cannot be carried out as it is. */
+  readonly refused?: boolean
 }
 
 export class GcpPool implements Pool {
@@ -66,12 +81,16 @@ export class GcpPool implements Pool {
       const template = await this.#template()
       const failures: LaunchFailure[] = []
       const endMs = systemClock.now() + LAUNCH_MS
+      const parts = launchGroups(plan.choices).map((group, index) => ({ group, part: String(index) }))
       let missing = plan.vmCount
-      for (const [part, group] of launchGroups(plan.choices).entries()) {
-        if (missing <= 0 || systemClock.now() > endMs || this.#closed.signal.aborted) break
-        const { created, failed } = await this.#ask(plan, { group, part, vmCount: missing, template })
+      for (let next = parts.shift(); next !== undefined && missing > 0; next = parts.shift()) {
+        if (systemClock.now() > endMs || this.#closed.signal.aborted) break
+        const { group, part } = next
+        const { created, failed, refused } = await this.#ask(plan, { group, part, vmCount: missing, template })
+        const apart = refused ? typesApart(group) : []
         missing -= created
-        failures.push(...failed)
+        if (apart.length <= 1) failures.push(...failed)
+        else parts.unshift(...apart.map((single, index) => ({ group: single, part: `${part}.${index}` })))
       }
       return { launched: await this.#launchedBefore(plan), failures }
     })
@@ -126,30 +145,26 @@ export class GcpPool implements Pool {
     }
   }
 
-  async #ask(
-    plan: LaunchPlan,
-    { group, part, vmCount, template }: { group: LaunchGroup; part: number; vmCount: number; template: Json },
-  ): Promise<{ readonly created: number; readonly failed: readonly LaunchFailure[] }> {
+  async #ask(plan: LaunchPlan, { group, part, vmCount, template }: Part): Promise<PartAnswer> {
     const { region } = group
-    const body = bulkRequest({
-      ...{ jobId: this.#jobId, plan, group, part, vmCount, template },
-      zonesOfRegion: await this.#zonesOf(region),
-      nowSeconds: systemClock.now() / 1000,
-    })
+    const zonesOfRegion = await this.#zonesOf(region)
+    const strange = group.zones.filter(zone => !zonesOfRegion.includes(zone))
+    if (strange.length > 0) return refusedPart(group, `The region ${region} has no zone ${strange.join(', ')}.`)
+    const nowSeconds = systemClock.now() / 1000
+    const body = bulkRequest({ jobId: this.#jobId, plan, group, part, vmCount, template, zonesOfRegion, nowSeconds })
     const query = { requestId: launchRequestId(this.#jobId, plan.token, part) }
     const path = `${await this.#path()}/regions/${region}`
     try {
-      const started = await this.#rest.request('POST', `${path}/instances/bulkInsert`, {
-        query,
-        body,
-        repeatable: true,
-      })
+      const request = { query, body, repeatable: true }
+      const started = await this.#rest.request('POST', `${path}/instances/bulkInsert`, request)
       const operation = await this.#finished(`${path}/operations/${lastPart(started.name)}`, started)
       if (operation.status !== 'DONE') return { created: vmCount, failed: [] } // under way: nothing further is asked for
       const created = createdCount(operation, operation.error === undefined ? vmCount : 0)
       return { created, failed: created < vmCount ? launchFailures(group, operation, vmCount - created) : [] }
     } catch (error) {
-      if (error instanceof GcpError && error.status === 409) return this.#madeBefore(plan, group, vmCount)
+      const status = gcpStatus(error)
+      if (status === 409) return this.#madeBefore(plan, group, vmCount)
+      if (status === 400) return refusedPart(group, messageOf(error))
       const failed = refusedLaunch(group, error)
       if (failed === undefined) throw error
       return { created: 0, failed }
@@ -157,7 +172,7 @@ export class GcpPool implements Pool {
   }
 
   /** The names are taken: the same launch was asked for before, and its request id is forgotten. */
-  async #madeBefore(plan: LaunchPlan, group: LaunchGroup, vmCount: number) {
+  async #madeBefore(plan: LaunchPlan, group: LaunchGroup, vmCount: number): Promise<PartAnswer> {
     const created = (await this.#launchedBefore(plan)).length
     const message = 'The same launch was asked for before, and its VMs are gone.'
     const failed = created > 0 ? [] : group.choices.map(choice => launchFailure(choice, 'other', message))
@@ -235,6 +250,11 @@ export class GcpPool implements Pool {
       throw gcpFailure(error, { doing, projectId })
     }
   }
+}
+
+/** Such as a disk that a type does not take: one type must not keep the others away. */
+function refusedPart(group: LaunchGroup, message: string): PartAnswer {
+  return { created: 0, failed: group.choices.map(choice => launchFailure(choice, 'other', message)), refused: true }
 }
 
 function refusePart(page: Json): void {

@@ -23,7 +23,7 @@ export function jobOfVm(name: string): string | undefined {
 }
 
 /** The same for the same launch: asked for twice, the second VM cannot be made. */
-export function vmNames(jobId: string, token: string, part: number, vmCount: number): string[] {
+export function vmNames(jobId: string, token: string, part: string, vmCount: number): string[] {
   return Array.from({ length: vmCount }, (_, index) => {
     const digest = createHash('sha256').update(`${jobId}\n${token}\n${part}\n${index}`).digest('hex')
     return `${vmNamePrefix(jobId)}-${BigInt(`0x1${digest}`).toString(36).slice(-SUFFIX_CHARS)}`
@@ -31,7 +31,7 @@ export function vmNames(jobId: string, token: string, part: number, vmCount: num
 }
 
 /** By which the API takes the same request for a repetition. */
-export function launchRequestId(jobId: string, token: string, part: number): string {
+export function launchRequestId(jobId: string, token: string, part: string): string {
   return uuidOf(`launch\n${jobId}\n${token}\n${part}`)
 }
 

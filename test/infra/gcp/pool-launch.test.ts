@@ -132,6 +132,27 @@ describe('gcp: launching', { timeout: LIMIT_MS }, () => {
     assert.deepEqual(places(atTheDoor.failures), [`quota n2-standard-2 ${A}`])
   })
 
+  it('asks for each type by itself when a request for several is refused, and goes on with those that are not', async context => {
+    const fake = await gce(context)
+    const refused = { status: 400, reason: 'invalid', message: '[pd-balanced] features are not compatible.' }
+    fake.fail({ path: /bulkInsert/, answer: refused, times: 2 }) // all together, and the first alone
+    const choices = [choice({ instanceType: 'c4-standard-2' }), choice()]
+    const { launched, failures } = await poolOn(fake).launch(plan({ choices }))
+    assert.deepEqual(
+      launched.map(vm => vm.instanceType),
+      ['n2-standard-2'],
+    )
+    assert.deepEqual(places(failures), [`other c4-standard-2 ${A}`])
+    assert.match(failures[0]?.message ?? '', /not compatible/)
+  })
+
+  it('says of a zone that is not there that it is not there', async context => {
+    const fake = await gce(context)
+    const { failures } = await poolOn(fake).launch(plan({ choices: [choice({ zone: 'us-central1-q' })] }))
+    assert.deepEqual(places(failures), ['other n2-standard-2 us-central1-q'])
+    assert.match(failures[0]?.message ?? '', /The region us-central1 has no zone us-central1-q/)
+  })
+
   it('waits for a slow operation without holding up others', async context => {
     const fake = await gce(context, { operationMs: 400 })
     const pool = poolOn(fake)

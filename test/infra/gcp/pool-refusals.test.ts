@@ -102,7 +102,7 @@ describe('gcp: refusals', { timeout: LIMIT_MS }, () => {
   it('say that the names of a launch are taken', async context => {
     const fake = await gce(context)
     const wanted = plan({ token: 'taken' })
-    fake.vms.add('us-central1-b', { name: vmNames(JOB, 'taken', 0, 1)[0] })
+    fake.vms.add('us-central1-b', { name: vmNames(JOB, 'taken', '0', 1)[0] })
     const { launched, failures } = await poolOn(fake).launch(wanted)
     assert.deepEqual([launched.length, failures[0]?.reason], [0, 'other'])
     assert.match(failures[0]?.message ?? '', /asked for before/)
