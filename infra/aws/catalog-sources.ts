@@ -1,11 +1,11 @@
-// The sources of the catalogue of one region, each asked no more often than it changes. One that cannot be asked is answered
-// from what was kept, with a warning, or is given to the caller as missing.
+// The sources of AWS for the catalogue of one region: what each is asked, and how long its answer keeps.
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { PricingClient } from '@aws-sdk/client-pricing'
-import type { z } from 'zod'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
+import { type Ask, type KeptSource, KeptSources } from '../kept-source.ts'
 import type { ProviderSettings } from '../open-provider.ts'
+import type { PriceCache } from '../price-cache.ts'
 import { adviceSchema, advisorUrl, loadAdvice, type SpotAdvice } from './advisor.ts'
 import {
   loadTypes,
@@ -17,7 +17,6 @@ import {
 } from './catalog-machines.ts'
 import { awsClientConfig, awsEndpoint } from './connection.ts'
 import { awsFailure, awsFailureKind } from './failure.ts'
-import type { PriceCache } from './price-cache.ts'
 import { type DiskPrices, disksSchema, loadDiskPrices } from './prices-disk.ts'
 import { loadOnDemandPrices, type OnDemandPrices, onDemandSchema } from './prices-on-demand.ts'
 import { pricingRegionOf } from './prices-products.ts'
@@ -27,18 +26,10 @@ const DAY_SECONDS = 86_400
 const SPOT_FRESH_SECONDS = 600 // prices move a few times a day
 const SPOT_USABLE_SECONDS = 6 * 3600
 const USABLE_SECONDS = 30 * DAY_SECONDS // list prices change less than once a year
-const REPEAT_AFTER_MS = 60_000 // nobody waits twice in a row for what does not answer
 const PRICING_ATTEMPTS = 3 // where there is no way to the price list, as in a closed network, six would take a minute
 
 /** Nothing that follows could work either. */
 const FATAL: readonly string[] = ['no_credentials', 'expired', 'bad_credentials', 'clock']
-
-export type Answer<T> =
-  | { readonly kind: 'had'; readonly value: T }
-  | { readonly kind: 'missing'; readonly error: Error }
-
-/** Rejects only if the credentials are of no use. */
-export type Ask<T> = () => Promise<Answer<T>>
 
 interface CatalogSourcesOptions {
   readonly settings: ProviderSettings
@@ -48,19 +39,6 @@ interface CatalogSourcesOptions {
   readonly clock?: Clock | undefined
 }
 
-interface Source<T extends object> {
-  readonly name: string
-  /** In a sentence. */
-  readonly what: string
-  readonly schema: z.ZodType<T>
-  readonly freshSeconds: number
-  /** So long it is better than nothing. */
-  readonly usableSeconds: number
-  /** Besides the region: whose answer it is. */
-  readonly from: () => readonly string[] | Promise<readonly string[]>
-  readonly load: () => Promise<T>
-}
-
 export class CatalogSources {
   readonly types: Ask<TypeFacts[]>
   readonly zones: Ask<ZoneOfferings>
@@ -68,19 +46,32 @@ export class CatalogSources {
   readonly onDemandPrices: Ask<OnDemandPrices>
   readonly diskPrices: Ask<DiskPrices>
   readonly advice: Ask<SpotAdvice>
-  readonly #options: CatalogSourcesOptions
   readonly #ec2: EC2Client
   readonly #pricing: PricingClient
 
   constructor(options: CatalogSourcesOptions) {
-    const { settings, region, clock = systemClock } = options
+    const { settings, region, cache, warn, clock = systemClock } = options
     const ec2 = new EC2Client(awsClientConfig(settings, 'EC2', { region }))
     const pricingConfig = awsClientConfig(settings, 'PRICING', { region: pricingRegionOf(region) })
     const pricing = new PricingClient({ ...pricingConfig, maxAttempts: PRICING_ATTEMPTS })
     const [ec2Address, listAddress] = [awsEndpoint(settings, 'EC2') ?? '', awsEndpoint(settings, 'PRICING') ?? '']
     const advisor = advisorUrl(settings.env)
-    const ask = <T extends object>(source: Source<T>) => shared(() => this.#ask(source), clock)
-    this.#options = options
+    const sources = new KeptSources({
+      ...{ cache, warn, clock },
+      failure: (error, doing) => awsFailure(error, { doing, region }),
+      fatal: error => FATAL.includes(awsFailureKind(error)),
+    })
+    const ask = <T extends object>({ from, load, ...source }: KeptSource<T>): Ask<T> =>
+      sources.source({
+        ...source,
+        from: async () => [region, ...(await from())],
+        async load() {
+          const value = await load()
+          // Such as prices in another currency than USD. Not kept: it may be a fault of the moment.
+          if (Object.keys(value).length === 0) throw new UserError(`AWS names no ${source.what} for ${region}.`)
+          return value
+        },
+      })
     this.#ec2 = ec2
     this.#pricing = pricing
     this.types = ask({
@@ -124,46 +115,6 @@ export class CatalogSources {
   close(): void {
     this.#ec2.destroy()
     this.#pricing.destroy()
-  }
-
-  async #ask<T extends object>({
-    name,
-    what,
-    schema,
-    from,
-    load,
-    freshSeconds,
-    usableSeconds,
-  }: Source<T>): Promise<Answer<T>> {
-    const { cache, region, warn } = this.#options
-    const loadSome = async () => {
-      const value = await load()
-      // Such as prices in another currency than USD. Not kept: it may be a fault of the moment.
-      if (Object.keys(value).length === 0) throw new UserError(`AWS names no ${what} for ${region}.`)
-      return value
-    }
-    const kept = { key: [name, region, ...(await from())] as const, schema }
-    try {
-      return { kind: 'had', value: (await cache.load({ ...kept, freshSeconds, load: loadSome })).value }
-    } catch (cause) {
-      const error = awsFailure(cause, { doing: `reading ${what}`, region })
-      const old = await cache.kept({ ...kept, usableSeconds })
-      if (old === undefined && FATAL.includes(awsFailureKind(cause))) throw error
-      if (old === undefined) return { kind: 'missing', error }
-      warn(`${error.message} Using those of ${old.savedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC.`)
-      return { kind: 'had', value: old.value }
-    }
-  }
-}
-
-/** One answer for all who ask at the same time or soon after. */
-function shared<T>(ask: () => Promise<T>, clock: Clock): () => Promise<T> {
-  let last: { readonly answer: Promise<T>; readonly askedAtMs: number } | undefined
-  return () => {
-    if (last === undefined || clock.now() - last.askedAtMs >= REPEAT_AFTER_MS) {
-      last = { answer: ask(), askedAtMs: clock.now() }
-    }
-    return last.answer
   }
 }
 

@@ -1,13 +1,14 @@
 // What AWS sells, at which price: offers, images and regions. Works with a warning while any one of its sources is denied or down.
 import type { Clock } from '../../core/clock.ts'
+import type { Answer } from '../kept-source.ts'
 import type { ProviderSettings } from '../open-provider.ts'
+import { cacheFolder, PriceCache } from '../price-cache.ts'
 import type { Catalog, Image, Offer, OfferOptions, Region } from '../provider.ts'
 import type { TypeFacts } from './catalog-machines.ts'
 import { buildOffers } from './catalog-offers.ts'
 import { loadRegions } from './catalog-regions.ts'
-import { type Answer, CatalogSources } from './catalog-sources.ts'
+import { CatalogSources } from './catalog-sources.ts'
 import { loadImages } from './images.ts'
-import { cacheFolder, PriceCache } from './price-cache.ts'
 import { type OnDemandPrices, typesOfPrices } from './prices-on-demand.ts'
 import { awsRegion } from './region.ts'
 
@@ -23,7 +24,7 @@ export class AwsCatalog implements Catalog {
   constructor(settings: ProviderSettings, { clock }: { readonly clock?: Clock } = {}) {
     this.#settings = settings
     this.#clock = clock
-    this.#cache = new PriceCache(cacheFolder(settings.env), clock)
+    this.#cache = new PriceCache(cacheFolder('aws', settings.env), clock)
   }
 
   async offers({ region = awsRegion(this.#settings), spot, bootDiskTypes }: OfferOptions): Promise<readonly Offer[]> {

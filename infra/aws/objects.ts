@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
+import { OBJECT_PREFIX, objectKey } from '../object-key.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Objects } from '../provider.ts'
 import { readResumed } from '../resumed-read.ts'
@@ -16,7 +17,6 @@ import { awsClientConfig } from './connection.ts'
 import { awsErrorCode, awsFailure } from './failure.ts'
 import { awsRegionIfKnown } from './region.ts'
 
-const PREFIX = 'cloud-tasks/' // of all that we write: a lifecycle rule or a policy can name it
 const ANY_REGION = 'us-east-1' // each says where a bucket is, and the client follows: a task file needs no region
 
 export class AwsObjects implements Objects {
@@ -31,7 +31,7 @@ export class AwsObjects implements Objects {
 
   async write(key: string, content: Uint8Array): Promise<string> {
     const bucket = this.#ownBucket()
-    const place: Place = { bucket, key: PREFIX + key.split('/').map(encodeSegment).join('/') }
+    const place: Place = { bucket, key: objectKey(key) }
     // One request: readers see the whole object or none, whoever is killed.
     await this.#client()
       .send(new PutObjectCommand({ Bucket: bucket, Key: place.key, Body: content }))
@@ -48,8 +48,8 @@ export class AwsObjects implements Objects {
   async remove(url: string): Promise<void> {
     const bucket = this.#ownBucket()
     const place = placeOf(url)
-    if (place.bucket !== bucket || !place.key.startsWith(PREFIX)) {
-      throw new UserError(`"${url}" is not under s3://${bucket}/${PREFIX}, so it is not deleted.`)
+    if (place.bucket !== bucket || !place.key.startsWith(OBJECT_PREFIX)) {
+      throw new UserError(`"${url}" is not under s3://${bucket}/${OBJECT_PREFIX}, so it is not deleted.`)
     }
     await this.#client()
       .send(new DeleteObjectCommand({ Bucket: bucket, Key: place.key }))
@@ -135,11 +135,6 @@ function placeOf(url: string): Place {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/is.exec(url) ?? []
   if (bucket !== undefined && key !== undefined) return { bucket, key }
   throw new UserError(`The provider aws cannot read "${url}": give it as s3://bucket/key, http: or https:.`)
-}
-
-/** A plain name for any text: proxies and clients shorten `a//b` and `a/../b`. */
-function encodeSegment(segment: string): string {
-  return segment === '' || /^\.+$/.test(segment) ? `%${segment}` : encodeURIComponent(segment)
 }
 
 function bytesOf({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Array> {

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { type Clock, systemClock } from '../../core/clock.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 
 const KEEP_MS = 40 * 86_400_000 // longer than anything is of use
 
@@ -93,8 +93,8 @@ export class PriceCache {
 }
 
 /** As https://specifications.freedesktop.org/basedir-spec/latest/ has it. */
-export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
-  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'cloud-tasks', 'aws')
+export function cacheFolder(cloud: string, env: Readonly<Record<string, string | undefined>>): string {
+  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'cloud-tasks', cloud)
 }
 
 async function readEntry(path: string): Promise<CacheEntry<unknown> | undefined> {
