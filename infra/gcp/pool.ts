@@ -1,6 +1,6 @@
 // The pool seam on Compute Engine: Spot VMs made in bulk after the job's instance template, told apart by names and labels.
 import { systemClock } from '../../core/clock.ts'
-import { messageOf, UserError } from '../../core/errors.ts'
+import { messageOf } from '../../core/errors.ts'
 import type { VmId } from '../../core/ids.ts'
 import { vmNamePrefix } from '../../core/names.ts'
 import type { ProviderSettings } from '../open-provider.ts'
@@ -9,6 +9,7 @@ import { GcpConnection } from './connection.ts'
 import { GcpError, gcpFailure, gcpStatus } from './failure.ts'
 import { launchFailure, launchFailures, refusedLaunch } from './pool-answer.ts'
 import { VmEnds } from './pool-ends.ts'
+import { GcpPlaces } from './pool-places.ts'
 import { bulkRequest, type LaunchGroup, launchGroups, regionOfZone, typesApart } from './pool-request.ts'
 import { INSTANCE_FIELDS, lastPart, vmOf } from './pool-vm.ts'
 import { GcpRest, type Json, listOf, objectOf } from './rest.ts'
@@ -54,7 +55,7 @@ export class GcpPool implements Pool {
   readonly #lookMs: number
   readonly #operationMs: number
   readonly #closed = new AbortController()
-  readonly #zones = new Map<string, readonly string[]>()
+  readonly #places: GcpPlaces
 
   constructor(settings: ProviderSettings, { jobId, region }: JobRef, options: PoolOptions = {}) {
     const { pageSize = PAGE_SIZE, lookMs = FIRST_LOOK_MS, operationMs = OPERATION_MS, pauseMs } = options
@@ -62,6 +63,7 @@ export class GcpPool implements Pool {
     this.#rest = new GcpRest(this.#connection, 'COMPUTE', pauseMs === undefined ? {} : { pauseMs })
     this.#jobId = jobId
     this.#region = region ?? settings.region ?? (settings.zone && regionOfZone(settings.zone))
+    this.#places = new GcpPlaces(this.#connection, this.#rest, jobId)
     this.#ends = new VmEnds(this.#rest, jobId, pageSize)
     this.#pageSize = pageSize
     this.#lookMs = lookMs
@@ -78,7 +80,7 @@ export class GcpPool implements Pool {
     return this.#try(`Starting VMs of job "${this.#jobId}"`, async () => {
       const found = await this.#launchedBefore(plan)
       if (found.length > 0) return { launched: found, failures: [] }
-      const template = await this.#template()
+      const template = await this.#places.template()
       const failures: LaunchFailure[] = []
       const endMs = systemClock.now() + LAUNCH_MS
       const parts = launchGroups(plan.choices).map((group, index) => ({ group, part: String(index) }))
@@ -102,7 +104,7 @@ export class GcpPool implements Pool {
       const prefix = everyJob ? vmNamePrefix('') : `${vmNamePrefix(this.#jobId)}-`
       const listed = (await this.#read(`name eq "${prefix}.*"`)).filter(vm => everyJob || vm.jobId === this.#jobId)
       this.#ends.remember(listed)
-      await this.#ends.read(await this.#path(), [...(await this.#lookZones()), ...this.#ends.zones()])
+      await this.#ends.read(await this.#places.path(), [...(await this.#lookZones()), ...this.#ends.zones()])
       return this.#ends.withEnds(listed)
     })
   }
@@ -139,7 +141,7 @@ export class GcpPool implements Pool {
   async #delete(id: VmId): Promise<void> {
     const zone = this.#ends.zoneOf(id)
     try {
-      await this.#rest.request('DELETE', `${await this.#path()}/zones/${zone}/instances/${id}`)
+      await this.#rest.request('DELETE', `${await this.#places.path()}/zones/${zone}/instances/${id}`)
     } catch (error) {
       if (!(error instanceof GcpError) || error.status !== 404) throw error
     }
@@ -147,13 +149,13 @@ export class GcpPool implements Pool {
 
   async #ask(plan: LaunchPlan, { group, part, vmCount, template }: Part): Promise<PartAnswer> {
     const { region } = group
-    const zonesOfRegion = await this.#zonesOf(region)
+    const zonesOfRegion = await this.#places.zonesOf(region)
     const strange = group.zones.filter(zone => !zonesOfRegion.includes(zone))
     if (strange.length > 0) return refusedPart(group, `The region ${region} has no zone ${strange.join(', ')}.`)
     const nowSeconds = systemClock.now() / 1000
     const body = bulkRequest({ jobId: this.#jobId, plan, group, part, vmCount, template, zonesOfRegion, nowSeconds })
     const query = { requestId: launchRequestId(this.#jobId, plan.token, part) }
-    const path = `${await this.#path()}/regions/${region}`
+    const path = `${await this.#places.path()}/regions/${region}`
     try {
       const request = { query, body, repeatable: true }
       const started = await this.#rest.request('POST', `${path}/instances/bulkInsert`, request)
@@ -203,7 +205,7 @@ export class GcpPool implements Pool {
     const fields = `kind,nextPageToken,unreachables,warning,items/*/warning,items/*/instances(${INSTANCE_FIELDS})`
     const query = { filter, fields, maxResults: this.#pageSize, returnPartialSuccess: false }
     const vms: Vm[] = []
-    for await (const page of this.#rest.pages(`${await this.#path()}/aggregated/instances`, { query })) {
+    for await (const page of this.#rest.pages(`${await this.#places.path()}/aggregated/instances`, { query })) {
       refusePart(page)
       for (const scope of Object.values(objectOf(page.items)).map(objectOf)) {
         vms.push(...listOf(scope.instances).flatMap(instance => vmOf(objectOf(instance)) ?? []))
@@ -212,34 +214,8 @@ export class GcpPool implements Pool {
     return vms
   }
 
-  async #template(): Promise<Json> {
-    const name = vmNamePrefix(this.#jobId)
-    try {
-      const template = await this.#rest.request('GET', `${await this.#path()}/global/instanceTemplates/${name}`)
-      return objectOf(template.properties)
-    } catch (error) {
-      if (!(error instanceof GcpError) || error.status !== 404 || !error.message.includes(name)) throw error
-      throw new UserError(
-        `Job "${this.#jobId}" has no stack in project ${await this.#connection.projectId()}: there is no instance template ${name}. Deploy it first (cloud-tasks deploy).`,
-      )
-    }
-  }
-
   async #lookZones(): Promise<readonly string[]> {
-    return this.#region === undefined ? [] : this.#zonesOf(this.#region)
-  }
-
-  async #zonesOf(region: string): Promise<readonly string[]> {
-    const known = this.#zones.get(region)
-    if (known !== undefined) return known
-    const { zones } = await this.#rest.request('GET', `${await this.#path()}/regions/${region}`)
-    const names = listOf(zones).map(lastPart)
-    this.#zones.set(region, names)
-    return names
-  }
-
-  async #path(): Promise<string> {
-    return `/compute/v1/projects/${encodeURIComponent(await this.#connection.projectId())}`
+    return this.#region === undefined ? [] : this.#places.zonesOf(this.#region)
   }
 
   async #try<Value>(doing: string, work: () => Promise<Value>): Promise<Value> {

@@ -120,10 +120,12 @@ function neverArrived(error: unknown): boolean {
 /** Google's error document: https://cloud.google.com/apis/design/errors#http_mapping, with the older list of `errors` in it. */
 function refusal(response: Response, text: string): Refusal {
   const { status, statusText, headers } = response
-  const error = objectOf(parseAnswer(text)?.error)
+  const answer = parseAnswer(text)
+  const error = objectOf(answer?.error)
   const infos = [...listOf(error.details), ...listOf(error.errors)].map(objectOf)
   const reason = infos.map(info => info.reason).find(value => typeof value === 'string')
-  const words = typeof error.message === 'string' ? error.message : text.replaceAll(/<[^>]*>/g, ' ').trim()
+  // From something in between there may come a page.
+  const words = answer === undefined ? text.replaceAll(/<[^>]*>/g, ' ').trim() : textOf(error.message)
   const seconds = Number(headers.get('retry-after'))
   return new Refusal(words || `HTTP ${status} ${statusText}`, {
     status,
