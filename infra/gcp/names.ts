@@ -1,7 +1,7 @@
 // What a queue consists of on Pub/Sub. Must stay equal to the Python system's names, which shares queues with us.
 
 /** Ids within the project. */
-export function topicId(queueName: string): string {
+function topicId(queueName: string): string {
   return `${queueName}-topic`
 }
 

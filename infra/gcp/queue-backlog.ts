@@ -61,7 +61,7 @@ export class Backlog {
   }
 
   #keepMs(): number {
-    return this.#gcp.settings.env.CLOUD_TASKS_GCP_MONITORING_URL ? 0 : KEEP_MS
+    return this.#gcp.settings.env.PUBSUB_EMULATOR_HOST ? 0 : KEEP_MS
   }
 }
 

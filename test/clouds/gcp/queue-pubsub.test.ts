@@ -145,6 +145,21 @@ withGoTools(['pubsub-fake'], () => {
       assert.equal(await requests('Acknowledge'), before)
     })
 
+    it('believes an exactly-once subscription that a lease is not ours any more, of each message apart', async () => {
+      const settings = { ...pubSubSettings(fake), exactlyOnceQueue: true }
+      const [one, other] = [openProvider(settings), openProvider(settings)]
+      const queue = one.openQueue('exact', { leaseSeconds: 60 })
+      await queue.send([{ body: 'a' }, { body: 'b' }, { body: 'c' }])
+      const [first, ...rest] = receiptsOf(await drain(queue, 3))
+      assert.ok(first !== undefined)
+      assert.deepEqual(await other.openQueue('exact', { leaseSeconds: 60 }).release([first], 0), { lost: [] })
+      assert.deepEqual(await queue.renew([first, ...rest]), { lost: [first] })
+      assert.deepEqual(await queue.ack([first, ...rest]), { lost: [first] })
+      assert.equal((await drain(queue, 1)).length, 1)
+      await one.close()
+      await other.close()
+    })
+
     it('holds back a thousand delayed messages with few requests, once each', async () => {
       const queue = open()
       const total = 1_000
