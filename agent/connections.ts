@@ -18,6 +18,7 @@ import {
 import { bounded } from './bounded.ts'
 import { bothSinks, fileSink, noSink, queueSink } from './event-sinks.ts'
 import { type FileQueue, openFileQueue } from './file-queue.ts'
+import { openJobObjects } from './job-objects.ts'
 import { type EventOrigin, newSession, openOrigin } from './origin.ts'
 import type { EventSink } from './reporter.ts'
 
@@ -73,7 +74,7 @@ export async function openConnections(settings: AgentSettings, env: Env, own?: O
   }
 
   const instance = provider?.openInstance()
-  const objects = openJobObjects(provider, settings.jobId ?? queueName)
+  const objects = provider && openJobObjects(provider, settings.jobId ?? queueName)
   const openQueue = (name: string) => provider?.openQueue(name, { leaseSeconds: settings.leaseSeconds })
   const eventQueue = eventsToQueue && queueName !== undefined ? openQueue(eventQueueName(queueName)) : undefined
   const letters = withoutQueue || queueName === undefined ? undefined : openQueue(deadLetterQueueName(queueName))
@@ -96,17 +97,6 @@ export async function openConnections(settings: AgentSettings, env: Env, own?: O
     instance,
     origin: openOrigin(await describeId(instance), newSession()),
     close: async () => provider?.close(),
-  }
-}
-
-/** What an agent writes lies under the job's name: its VMs may write nowhere else, and with the job's stack it ends. */
-function openJobObjects(provider: Provider | undefined, job: string | undefined): Objects | undefined {
-  const objects = provider?.openObjects()
-  if (objects === undefined || job === undefined) return objects
-  return {
-    write: (key, content) => objects.write(`${job}/${key}`, content),
-    read: url => objects.read(url),
-    remove: url => objects.remove(url),
   }
 }
 

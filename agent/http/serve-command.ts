@@ -7,6 +7,7 @@ import { openAdmission } from '../admission.ts'
 import type { AttemptContext } from '../attempt-report.ts'
 import { type Env, openSettingsProvider } from '../connections.ts'
 import { queueSink } from '../event-sinks.ts'
+import { openJobObjects } from '../job-objects.ts'
 import { type Log, openFileLog, openLog } from '../log.ts'
 import { newSession, openOrigin } from '../origin.ts'
 import { openReporter } from '../reporter.ts'
@@ -57,7 +58,7 @@ async function serve(
   await queue.admin.ensure()
 
   const origin = openOrigin(undefined, newSession())
-  const objects = provider.openObjects()
+  const objects = openJobObjects(provider, agent.jobId ?? queueName)
   const { maxBodyBytes, maxDelaySeconds } = limits
   const context: AttemptContext = { origin, policy: agent, maxBodyBytes, maxDelaySeconds, objects }
   const metrics = openMetrics()
