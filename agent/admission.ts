@@ -7,6 +7,8 @@ import { type HeldTask, holdTask } from './held-task.ts'
 import type { Log } from './log.ts'
 import type { Reporter } from './reporter.ts'
 
+// Where giving back counts as well: a task that waited in ten agents that were taken away has killed none of them.
+const HAND_OUTS_PER_ATTEMPT = 10
 const SHOWN_CHARS = 200 // of a body that is no task
 
 export interface AdmissionOptions {
@@ -32,7 +34,8 @@ export interface Admission {
 
 export function openAdmission(options: AdmissionOptions): Admission {
   const { queueName, context, maxAttempts, reporter, log, keepLeases, release, track, ready } = options
-  const { origin, objects, maxDelaySeconds } = context
+  const { origin, objects, maxDelaySeconds, releasesCount } = context
+  const maxHandOuts = maxAttempts * (releasesCount ? HAND_OUTS_PER_ATTEMPT : 1)
   const skipped: HeldTask[] = []
 
   return {
@@ -48,10 +51,9 @@ export function openAdmission(options: AdmissionOptions): Admission {
           continue
         }
         held.push(task)
-        if (delivery.deliveryCount > maxAttempts) reporter.add(quarantineReport(task, context))
-        else if (task.notBeforeMs > nowMs) {
-          release([task], Math.min((task.notBeforeMs - nowMs) / 1000, maxDelaySeconds))
-        } else if (skipped.length < options.tasksToSkip) skipped.push(task)
+        if (delivery.deliveryCount > maxHandOuts) reporter.add(quarantineReport(task, context))
+        else if (task.notBeforeMs > nowMs) putOff(task, (task.notBeforeMs - nowMs) / 1000)
+        else if (skipped.length < options.tasksToSkip) skipped.push(task)
         else if (task.checkpoint !== undefined && checkpointUrl(task.checkpoint) !== undefined)
           track(fetchCheckpoint(task))
         else admitted.push(task)
@@ -59,6 +61,14 @@ export function openAdmission(options: AdmissionOptions): Admission {
       keepLeases(held)
       return admitted
     },
+  }
+
+  /** A wait of several hand-outs would look like a task that kills its agents: a copy begins anew. Copy first, ack second. */
+  function putOff(task: HeldTask, waitSeconds: number): void {
+    const delaySeconds = Math.min(waitSeconds, maxDelaySeconds)
+    if (releasesCount && waitSeconds > maxDelaySeconds) {
+      reporter.add({ task, event: undefined, successor: { body: task.body, taskId: task.taskId, delaySeconds } })
+    } else release([task], delaySeconds)
   }
 
   function reject({ body, receipt }: Delivery, problem: string): void {

@@ -7,9 +7,10 @@ import type { InterruptReason, Outcome, Usage } from '../core/outcome.ts'
 import type { RetryPolicy } from '../core/retry.ts'
 import type { AgentSettings } from '../core/settings.ts'
 import type { Json } from '../core/task.ts'
-import type { Objects, ProviderLimits, Queue } from '../infra/provider.ts'
+import type { Objects, Queue } from '../infra/provider.ts'
 import { openAdmission } from './admission.ts'
 import { type AttemptContext, attemptReport } from './attempt-report.ts'
+import type { AgentLimits } from './connections.ts'
 import { dueEnding, type Ending, timeLeft } from './ending.ts'
 import type { HeldTask } from './held-task.ts'
 import { openInbox } from './inbox.ts'
@@ -34,7 +35,7 @@ export interface AgentSetup {
   readonly queue: Queue
   readonly deadLetters: Pick<Queue, 'send'>
   readonly events: EventSink
-  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds' | 'gatherSeconds'>
+  readonly limits: AgentLimits
   readonly objects: Objects | undefined
   readonly log: Log
   /** Default: the settings. */
@@ -69,8 +70,7 @@ export function startAgent(setup: AgentSetup): Agent {
   const context: AttemptContext = {
     origin,
     policy: setup.policy ?? settings,
-    maxBodyBytes: limits.maxBodyBytes,
-    maxDelaySeconds: limits.maxDelaySeconds,
+    ...limits,
     objects: setup.objects,
   }
   const longAnswerChars = limits.maxBodyBytes / 8 // may be over the limit as an event: looked at closely

@@ -16,6 +16,7 @@ export interface AttemptContext {
   readonly policy: RetryPolicy
   readonly maxBodyBytes: number
   readonly maxDelaySeconds: number
+  readonly releasesCount?: boolean
   /** Absent without a provider: then what is too long for a message cannot occur. */
   readonly objects: Objects | undefined
 }

@@ -35,12 +35,15 @@ export interface Connections {
   /** Where events go to a queue, for keep-alives. */
   readonly eventQueue: Queue | undefined
   readonly eventsToFile: boolean
-  readonly limits: Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds' | 'gatherSeconds'>
+  readonly limits: AgentLimits
   readonly objects: Objects | undefined
   readonly instance: Instance | undefined
   readonly origin: EventOrigin
   close(): Promise<void>
 }
+
+/** What of a provider's limits an agent needs. */
+export type AgentLimits = Pick<ProviderLimits, 'maxBodyBytes' | 'maxDelaySeconds' | 'releasesCount' | 'gatherSeconds'>
 
 /** Tasks of a program's own, in the place of a queue or a file. */
 export interface OwnTasks {

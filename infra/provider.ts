@@ -33,6 +33,8 @@ export interface ProviderLimits {
   readonly maxTotalLeaseSeconds: number | undefined
   /** Longest `delaySeconds` of one send or release. */
   readonly maxDelaySeconds: number
+  /** True where a message that was given back counts as handed out in `deliveryCount` all the same. */
+  readonly releasesCount?: boolean
   /** Most messages that one `receive` returns. Callers may ask for more and get this many. */
   readonly maxBatch: number
   /** How long results may be kept to fill whole requests, where each request costs money. Absent: hardly at all. */

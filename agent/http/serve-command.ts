@@ -60,7 +60,7 @@ async function serve(
   const origin = openOrigin(undefined, newSession())
   const objects = openJobObjects(provider, agent.jobId ?? queueName)
   const { maxBodyBytes, maxDelaySeconds } = limits
-  const context: AttemptContext = { origin, policy: agent, maxBodyBytes, maxDelaySeconds, objects }
+  const context: AttemptContext = { origin, policy: agent, ...limits, objects }
   const metrics = openMetrics()
   const records = openTaskRecords(settings.stateFile, queueName)
   const claims = openClaims({

@@ -15,6 +15,7 @@ export const AWS_LIMITS: ProviderLimits = {
   maxLeaseSeconds: 43_200,
   maxTotalLeaseSeconds: 43_200 - LAST_RENEWAL_SECONDS,
   maxDelaySeconds: 900,
+  releasesCount: true,
   maxBatch: 1_000, // a hundred requests
   gatherSeconds: 1, // so that ten tasks a second fill their requests; a VM that vanishes repeats so much
 }

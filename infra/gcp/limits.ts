@@ -15,5 +15,6 @@ export const GCP_LIMITS: ProviderLimits = {
   maxLeaseSeconds: PUBSUB_MAX_HOLD_SECONDS,
   maxTotalLeaseSeconds: undefined,
   maxDelaySeconds: PUBSUB_MAX_HOLD_SECONDS,
+  releasesCount: true,
   maxBatch: PUBSUB_MAX_MESSAGES,
 }
