@@ -8,7 +8,9 @@ const TOKEN_TTL_SECONDS = 21_600 // the longest there is
 const TOKEN_REFRESH_AT = 0.8 // of its life
 const REQUEST_MS = 1_000 // it answers within milliseconds, or nothing is there
 const TRIES = 3
+const TROUBLED_TRIES = 5 // of a service that is there: it throttles for a second or two
 const RETRY_MS = 250
+const LONGEST_RETRY_MS = 1_000
 
 /** Nothing answers, or not as the service of a VM would: this is no EC2 VM. */
 export class NoMetadata extends Error {
@@ -26,9 +28,10 @@ export class InstanceMetadata {
     this.#disabled = env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true'
   }
 
-  /** What is at `path` under `latest/`; undefined where there is nothing. Rejects with NoMetadata off EC2. Bounded: 7 s. */
+  /** What is at `path` under `latest/`; undefined where there is nothing. Rejects with NoMetadata off EC2. Bounded: 13 s. */
   async read(path: string, signal?: AbortSignal): Promise<string | undefined> {
-    for (let triesLeft = TRIES - 1; ; triesLeft--) {
+    let trouble: unknown // what a service that is there said: silence after it does not mean that there is none
+    for (let tryCount = 1; ; tryCount++) {
       try {
         const { status, text } = await this.#get(path, signal)
         if (status === 200) return text
@@ -37,8 +40,10 @@ export class InstanceMetadata {
         if (status === 401) this.#token = undefined
         throw new Error(`The metadata service at ${this.#base} answered ${status} to ${path}.`)
       } catch (error) {
-        if (triesLeft === 0 || this.#disabled || signal?.aborted) throw error
-        await systemClock.sleep(RETRY_MS, signal)
+        if (!(error instanceof NoMetadata)) trouble = error
+        const mostTries = trouble === undefined ? TRIES : TROUBLED_TRIES
+        if (tryCount >= mostTries || this.#disabled || signal?.aborted) throw trouble ?? error
+        await systemClock.sleep(Math.min(RETRY_MS * 2 ** (tryCount - 1), LONGEST_RETRY_MS), signal)
       }
     }
   }
@@ -57,6 +62,7 @@ export class InstanceMetadata {
     if (this.#token !== undefined && systemClock.now() < this.#token.refreshAtMs) return this.#token.text
     const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_TTL_SECONDS) }
     const { status, text } = await this.#request('PUT', 'api/token', ttl, signal)
+    if (status >= 500) throw new Error(`The metadata service at ${this.#base} answered ${status} to a token's request.`)
     if (status !== 200) throw new NoMetadata(`${this.#base} gave no metadata token: it answered ${status}.`)
     this.#answered = true
     this.#token = { text, refreshAtMs: systemClock.now() + TOKEN_TTL_SECONDS * TOKEN_REFRESH_AT * 1000 }
