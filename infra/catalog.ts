@@ -47,6 +47,7 @@ export interface BootDiskRates {
   readonly includedMibPerSecond?: number | undefined
   /** Bought with the disk at most, where the job names none and the disk cannot be without. */
   readonly defaultIops?: number | undefined
+  readonly defaultMibPerSecond?: number | undefined
 }
 
 /** USD per hour, of the whole VM. */
@@ -56,6 +57,7 @@ export interface PriceParts {
   readonly cpuBurst?: number
   readonly memory?: number
   readonly localSsd?: number
+  readonly accelerators?: number
   readonly bootDisk?: number
   readonly bootDiskIops?: number
   readonly bootDiskThroughput?: number

@@ -61,7 +61,8 @@ function withBootDisk({ bootDiskRates: rates, ...offer }: Offer, diskGib: number
     bootDisk: roundPrice(diskGib * rates.usdPerGibHour),
     bootDiskIops: roundPrice(beyond(needs.iops ?? rates.defaultIops, rates.includedIops) * (rates.usdPerIopsHour ?? 0)),
     bootDiskThroughput: roundPrice(
-      beyond(needs.throughputMibPerSecond, rates.includedMibPerSecond) * (rates.usdPerMibPerSecondHour ?? 0),
+      beyond(needs.throughputMibPerSecond ?? rates.defaultMibPerSecond, rates.includedMibPerSecond) *
+        (rates.usdPerMibPerSecondHour ?? 0),
     ),
   }
   const total = offer.priceUsdPerHour + parts.bootDisk + parts.bootDiskIops + parts.bootDiskThroughput

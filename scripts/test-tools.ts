@@ -1,5 +1,5 @@
 // `npm run test:tools`: installs the emulators of clouds that are Python or Go programs, into a folder of the checkout. Says
-// nothing and takes no time when they are there. And the packages of the CDK, into theirs. Without Go the tests that need it are skipped, and say so.
+// nothing and takes no time when they are there. And the packages of the CDK and of Pulumi, into theirs. Without Go the tests that need it are skipped, and say so.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,16 +11,23 @@ const venv = join(root, '.test-tools', 'python')
 const installed = join(venv, 'installed.txt')
 
 const SEE_ABOVE = 'See the lines above, then run it again.'
+const GCS_SERVER = 'github.com/fsouza/fake-gcs-server@v1.56.1'
 const binFolder = join(root, '.test-tools', 'bin')
 
 if (!existsSync(installed) || readFileSync(installed, 'utf8') !== readFileSync(wanted, 'utf8')) install()
-if (spawnSync('go', ['version']).status === 0) buildPubSubFake()
-else console.log('Go is not installed: the tests that need programs written in it will be skipped.')
+if (spawnSync('go', ['version']).status === 0) {
+  buildPubSubFake()
+  buildGcsServer()
+} else console.log('Go is not installed: the tests that need programs written in it will be skipped.')
 
-const cdk = join(root, 'infra', 'aws')
-if (!existsSync(join(cdk, 'node_modules', 'aws-cdk-lib'))) {
-  console.log('Installing the CDK (about 210 MB) …')
-  run('npm', ['ci', '--prefix', cdk, '--no-audit', '--no-fund'], SEE_ABOVE)
+for (const [cloud, name, megabytes] of [
+  ['aws', 'aws-cdk-lib', 210],
+  ['gcp', '@pulumi/gcp', 200],
+] as const) {
+  const folder = join(root, 'infra', cloud)
+  if (existsSync(join(folder, 'node_modules', name))) continue
+  console.log(`Installing the packages of stacks of ${cloud} (about ${megabytes} MB) …`)
+  run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'], SEE_ABOVE)
 }
 
 function install(): void {
@@ -48,8 +55,22 @@ function buildPubSubFake(): void {
   writeFileSync(built, digest)
 }
 
-function run(program: string, args: readonly string[], advice: string): void {
-  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+/** Cloud Storage; a whole program of somebody else's. */
+function buildGcsServer(): void {
+  const built = join(binFolder, 'fake-gcs-server.version')
+  if (existsSync(built) && readFileSync(built, 'utf8') === GCS_SERVER) return
+  console.log('Building fake-gcs-server (a minute the first time) …')
+  rmSync(built, { force: true })
+  mkdirSync(binFolder, { recursive: true })
+  run('go', ['install', GCS_SERVER], SEE_ABOVE, { GOBIN: binFolder })
+  writeFileSync(built, GCS_SERVER)
+}
+
+function run(program: string, args: readonly string[], advice: string, env: Record<string, string> = {}): void {
+  const { status, error } = spawnSync(program, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  })
   if (status === 0) return
   console.error(
     `The test tools are not installed: ${program} ${error === undefined ? 'failed' : 'is missing'}. ${advice}`,

@@ -1,7 +1,7 @@
 // Google's cloud: queues are Pub/Sub topics with a subscription each, VMs are Compute Engine instances of the job's template.
 import { UserError } from '../../core/errors.ts'
 import type { Notebook } from '../notebook.ts'
-import { PoolOnFirstUse } from '../on-first-use.ts'
+import { CatalogOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from '../on-first-use.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
@@ -45,11 +45,15 @@ class GcpProvider implements Provider {
   }
 
   openCatalog(): Catalog {
-    throw notYet('prices')
+    return this.#closing(
+      new CatalogOnFirstUse(async () => new (await import('./catalog.ts')).GcpCatalog(this.#settings)),
+    )
   }
 
   openObjects(): Objects {
-    throw notYet('objects')
+    return this.#closing(
+      new ObjectsOnFirstUse(async () => new (await import('./objects.ts')).GcpObjects(this.#settings)),
+    )
   }
 
   openNotebook(_job: JobRef): Notebook {

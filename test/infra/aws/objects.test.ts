@@ -1,12 +1,13 @@
 // Objects in S3: what is written where, and reads that survive broken connections.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, request as httpRequest } from 'node:http'
+import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { buildApp } from 'fauxqs'
 import { UserError } from '../../../core/errors.ts'
 import { AwsObjects } from '../../../infra/aws/objects.ts'
+import { breakingProxy } from '../../support/breaking-proxy.ts'
 
 const BUCKET = 'results-of-mine'
 const MIB = 1024 * 1024
@@ -151,56 +152,4 @@ async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
   for await (const chunk of chunks) all.push(chunk)
   return Buffer.concat(all)
-}
-
-interface BreakingProxy extends AsyncDisposable {
-  readonly endpoint: string
-  brokenCount(): number
-}
-
-/** Passes requests on, and cuts each longer answer off after so many bytes of its body. */
-async function breakingProxy(
-  target: string,
-  { afterBytes, onBreak }: { readonly afterBytes: number; readonly onBreak?: () => Promise<unknown> },
-): Promise<BreakingProxy> {
-  let brokenCount = 0
-  const server = createServer((incoming, outgoing) => {
-    const { method, url = '/', headers } = incoming
-    const passed = httpRequest(new URL(url, target), { method: method ?? 'GET', headers }, answer => {
-      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
-      outgoing.flushHeaders()
-      let sent = 0
-      let broken = false
-      answer.on('data', (chunk: Buffer) => {
-        if (broken) return
-        const kept = chunk.subarray(0, Math.max(0, afterBytes - sent))
-        sent += kept.length
-        if (kept.length === chunk.length) return void outgoing.write(chunk)
-        broken = true
-        brokenCount += 1
-        outgoing.write(kept, () => {
-          void Promise.resolve(onBreak?.()).then(() => outgoing.destroy())
-        })
-        if (kept.length === 0 && onBreak === undefined) outgoing.destroy()
-      })
-      answer.on('end', () => {
-        if (!broken) outgoing.end()
-      })
-    })
-    passed.on('error', () => outgoing.destroy())
-    incoming.pipe(passed)
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(address !== null && typeof address === 'object')
-  return {
-    endpoint: `http://127.0.0.1:${address.port}`,
-    brokenCount: () => brokenCount,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }
