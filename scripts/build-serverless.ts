@@ -8,6 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 const UNUSED_PARTS: readonly string[] = ['./objects.ts', './stack-deployer.ts'] // both are loaded when they are used
 
 await buildServerless('aws', 'manager/serverless/aws-lambda.ts')
+await buildServerless('gcp', 'manager/serverless/gcp-cloud-run.ts')
 
 async function buildServerless(cloud: string, entry: string): Promise<void> {
   const folder = join(ROOT, 'dist', 'serverless', cloud)

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { App, Stack } from 'aws-cdk-lib'
 import { messageOf, UserError } from '../../core/errors.ts'
-import { planOf } from './cdk/pool-plan.ts'
+import { planOf } from '../pool-plan.ts'
 import { SpotTaskPool } from './cdk/spot-task-pool.ts'
 import { stackNameOf } from './stack-name.ts'
 
@@ -24,7 +24,7 @@ function makeApp(): void {
   if (manager !== 'serverless' && manager !== 'here') {
     throw new UserError(`-c manager=${String(manager)} is neither serverless nor here.`)
   }
-  const { config, jobId } = planOf({ jobFile: resolve(path) })
+  const { config, jobId } = planOf({ jobFile: resolve(path) }, 'aws')
   const region = config.region ?? process.env.CDK_DEFAULT_REGION
   const stack = new Stack(app, stackNameOf(jobId), {
     description: `Cloud Tasks job ${jobId}`,

@@ -15,7 +15,7 @@ const ROOMS = ['agent', 'core', 'infra']
 const PACKAGES: Readonly<Record<ProviderName, readonly string[]>> = {
   local: ['zod', 'yaml'],
   aws: ['zod', 'yaml', '@aws-sdk/client-sqs', '@aws-sdk/client-s3'],
-  gcp: ['zod', 'yaml'],
+  gcp: ['zod', 'yaml', '@google-cloud/pubsub', '@google-cloud/storage', 'google-auth-library'],
   azure: ['zod', 'yaml'],
 }
 const TRACING = [
@@ -60,7 +60,7 @@ export async function packAgent({ cloud, folder, tracing = false }: AgentArchive
 
 /** Neither stacks nor their packages run on a VM. */
 function notForVms(path: string): boolean {
-  return /(^|\/)(node_modules|cdk)(\/|$)/.test(path.replaceAll(sep, '/'))
+  return /(^|\/)(node_modules|cdk|pulumi)(\/|$)/.test(path.replaceAll(sep, '/'))
 }
 
 function packageRoot(): string {

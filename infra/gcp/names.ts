@@ -1,7 +1,7 @@
 // What a queue consists of on Pub/Sub. Must stay equal to the Python system's names, which shares queues with us.
 
 /** Ids within the project. */
-function topicId(queueName: string): string {
+export function topicId(queueName: string): string {
   return `${queueName}-topic`
 }
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { vmNamePrefix } from '../../core/names.ts'
 import type { LaunchChoice } from '../provider.ts'
 
-const JOB_LABEL = 'cloud-tasks-job'
+export const JOB_LABEL = 'cloud-tasks-job'
 export const TOKEN_LABEL = 'cloud-tasks-token'
 /** One for each machine type of a launch, followed by its name. */
 const TYPE_LABEL_PREFIX = 'cloud-tasks-type-'

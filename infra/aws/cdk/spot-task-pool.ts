@@ -10,6 +10,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { packJob } from '../../../core/packed-job.ts'
+import { type JobSource, planOf } from '../../pool-plan.ts'
 import { renderAwsBootScript } from '../boot-script.ts'
 import { MANAGER_HANDLERS, type StoredProgram, type StoredPrograms } from '../programs.ts'
 import { SUBNET_JOB_TAG } from '../vm-tags.ts'
@@ -19,7 +20,6 @@ import type { ManagerCode } from './function-parts.ts'
 import { makeDashboard } from './job-dashboard.ts'
 import { makeManager } from './manager.ts'
 import { makeNetwork } from './network.ts'
-import { type JobSource, planOf } from './pool-plan.ts'
 import { managerCodeAsset, vmProgramAssets } from './program-assets.ts'
 import { makeQueues } from './queues.ts'
 import { makeVmRole } from './vm-role.ts'
@@ -62,7 +62,7 @@ export class SpotTaskPool extends Construct {
 
   constructor(scope: Construct, id: string, props: SpotTaskPoolProps) {
     super(scope, id)
-    const { jobId, queueName, config } = planOf(props)
+    const { jobId, queueName, config } = planOf(props, 'aws')
     const { section } = config
     Tags.of(this).add(SUBNET_JOB_TAG, jobId)
     for (const [key, value] of Object.entries(props.tags ?? {})) Tags.of(this).add(key, value)

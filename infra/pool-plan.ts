@@ -1,8 +1,8 @@
-// What a pool is made from: the job, read and checked, before anything is drawn.
-import { UserError } from '../../../core/errors.ts'
-import type { JobConfig } from '../../../core/job-config.ts'
-import type { JobFile } from '../../../core/job-file.ts'
-import { loadJobFile, loadJobObject } from '../../load-job-file.ts'
+// What the stack of a job is made from: the job, read and checked, before anything is drawn. The same for every cloud.
+import { UserError } from '../core/errors.ts'
+import type { JobConfig } from '../core/job-config.ts'
+import type { JobFile } from '../core/job-file.ts'
+import { loadJobFile, loadJobObject } from './load-job-file.ts'
 
 export interface PoolPlan {
   readonly jobId: string
@@ -20,15 +20,15 @@ export interface JobSource {
   readonly config?: JobConfig
 }
 
-/** Throws a UserError if the job is not one for AWS, or has no name. */
-export function planOf({ jobFile, job, config: given }: JobSource): PoolPlan {
+/** Throws a UserError if the job is not one for `cloud`, or has no name. */
+export function planOf({ jobFile, job, config: given }: JobSource, cloud: 'aws' | 'gcp'): PoolPlan {
   if ([jobFile, job, given].filter(source => source !== undefined).length !== 1) {
     throw new UserError('SpotTaskPool needs one of jobFile, job and config.')
   }
   const config = given ?? (job === undefined ? loadJobFile({ path: jobFile }) : loadJobObject(job)).config
   const { provider, jobId, queueName } = config
   const where = jobFile ?? 'the job'
-  if (provider !== 'aws') throw new UserError(`${where}: provider is ${provider}, but this is the stack of aws.`)
-  if (jobId === undefined || queueName === undefined) throw new UserError(`${where}: set job_id under aws:.`)
+  if (provider !== cloud) throw new UserError(`${where}: provider is ${provider}, but this is the stack of ${cloud}.`)
+  if (jobId === undefined || queueName === undefined) throw new UserError(`${where}: set job_id under ${cloud}:.`)
   return { jobId, queueName, config }
 }
