@@ -11,11 +11,18 @@ export async function readCloudManager({ provider, jobId }: OpenJob): Promise<Se
 
 /** Before its VMs are ended by somebody else, or they are back within a minute. */
 export async function stopCloudManager(job: OpenJob): Promise<void> {
+  await order(job, { because: 'it was stopped by cloud-tasks stop' })
+}
+
+/** Before somebody else looks after the VMs, which go on working meanwhile. */
+export async function relieveCloudManager(job: OpenJob): Promise<void> {
+  await order(job, { because: 'cloud-tasks run looks after its VMs', handedOver: true })
+}
+
+async function order(job: OpenJob, stopped: { readonly because: string; readonly handedOver?: true }): Promise<void> {
   if ((await readCloudManager(job)) === undefined) return
-  const busyUntil = await orderStop(job.provider, job.jobId, {
-    at: new Date(systemClock.now()),
-    because: 'it was stopped by cloud-tasks stop',
-  })
+  const at = new Date(systemClock.now())
+  const busyUntil = await orderStop(job.provider, job.jobId, { ...stopped, at })
   // A look that began before may still start VMs, which must be there to be ended.
   if (busyUntil !== undefined) await systemClock.sleep(Math.max(0, busyUntil.getTime() - systemClock.now()))
 }

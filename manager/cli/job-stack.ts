@@ -2,7 +2,7 @@
 import { systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
 import type { Pool } from '../../infra/provider.ts'
-import { stopCloudManager } from './cloud-manager.ts'
+import { relieveCloudManager } from './cloud-manager.ts'
 import type { OpenJob } from './open-job.ts'
 
 const GONE_WITHIN_MS = 10 * 60_000 // a VM shuts down within two minutes, as a rule
@@ -11,7 +11,7 @@ const LOCAL_LOOK_MS = 50
 
 /** All that VMs need, looked after by this program alone from here on. True if nothing of it was there before. */
 export async function bringUpStack(job: OpenJob): Promise<boolean> {
-  await stopCloudManager(job) // or it would start VMs of its own until the stack has lost it
+  await relieveCloudManager(job) // or it would start VMs of its own until the stack has lost it
   const { created } = await (await job.openStack()).up(job.stackSpec)
   return created
 }

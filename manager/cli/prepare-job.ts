@@ -9,6 +9,7 @@ import type { JobFacts } from '../job-db-facts.ts'
 import { totalCount } from '../job-db-status.ts'
 import { buildJobDb, type LoadProgress, resumeLoading } from '../load-tasks.ts'
 import { refuseIfHeld } from '../manager-lease.ts'
+import { relieveCloudManager } from './cloud-manager.ts'
 import type { Invocation } from './invocation.ts'
 import { bringUpStack, ensureQueues } from './job-stack.ts'
 import type { OpenJob } from './open-job.ts'
@@ -167,8 +168,12 @@ async function mayReplace(job: OpenJob, pool: Pool, file: string, { options, ter
   return answer === 'YES'
 }
 
-/** VMs first: an agent of the earlier run could still send events of tasks that now mean something else. */
+/**
+ * VMs first: an agent of the earlier run could still send events of tasks that now mean something else. Before them whoever
+ * would start others in their place.
+ */
 async function cleanUp(job: OpenJob, { db, pool, vms }: { db: JobDb; pool: Pool } & PrepareOptions): Promise<void> {
+  if (vms) await relieveCloudManager(job)
   const old = (await pool.list()).filter(vm => vm.state !== 'terminated')
   await pool.terminate(old.map(vm => vm.id))
   if (await makeStack(job, { db, vms })) return // new queues are empty

@@ -8,6 +8,7 @@ import type { Provider } from '../../infra/provider.ts'
 import { type CustomResourceEvent, customResourceId, reportToStack } from './custom-resource.ts'
 import { endAllVms } from './end-all-vms.ts'
 import { renderMetrics } from './metrics.ts'
+import { isBeingHandedOver } from './orders.ts'
 import { serverlessTick } from './tick.ts'
 
 export interface LambdaContext {
@@ -38,7 +39,10 @@ export async function handler(_event: unknown, context: LambdaContext): Promise<
   if (errors.length > 0) throw failure(errors.join(' '))
 }
 
-/** For a custom resource of CloudFormation: on deletion all VMs of the job are ended before it is answered. */
+/**
+ * For a custom resource of CloudFormation: on deletion all VMs of the job are ended before it is answered. A stack that goes
+ * on without its manager, because `cloud-tasks run` has taken over, looks the same from here: the note tells them apart.
+ */
 export async function onDelete(event: CustomResourceEvent, context: LambdaContext): Promise<void> {
   const physicalId = event.PhysicalResourceId ?? customResourceId(process.env.AWS_LAMBDA_FUNCTION_NAME)
   let reason: string | undefined
@@ -47,6 +51,7 @@ export async function onDelete(event: CustomResourceEvent, context: LambdaContex
       const deadlineMs = systemClock.now() + context.getRemainingTimeInMillis() - LAST_WORDS_MS
       await withJob(async (job, provider) => {
         const { jobId, config } = job
+        if (await isHandedOver(provider, jobId)) return sayLine('INFO', 'Another manager looks after the VMs now')
         const pool = provider.openPool({ jobId, ...(config.region && { region: config.region }) })
         await endAllVms(pool, { deadlineMs, say: text => sayLine('INFO', text) })
       }, sayLine)
@@ -57,6 +62,16 @@ export async function onDelete(event: CustomResourceEvent, context: LambdaContex
   }
   // Without an answer CloudFormation would wait for an hour.
   await reportToStack(event, { physicalId, reason })
+}
+
+/** What cannot be read is no reason to leave VMs that cost money. */
+async function isHandedOver(provider: Provider, jobId: string): Promise<boolean> {
+  try {
+    return await isBeingHandedOver(provider, jobId, new Date(systemClock.now()))
+  } catch (error) {
+    sayLine('WARNING', messageOf(error))
+    return false
+  }
 }
 
 async function withJob(

@@ -46,12 +46,21 @@ export async function readServerlessState(
 }
 
 /**
- * Nothing is launched any more once this resolves, and the next look ends the VMs. Resolves to the time until which a look
- * that began before may still act.
+ * Nothing is launched any more once this resolves, and the next look ends the VMs unless they are handed over. Resolves to
+ * the time until which a look that began before may still act.
  */
 export async function orderStop(provider: Provider, jobId: string, stopped: Stopped): Promise<Date | undefined> {
   const { busy } = await change(provider, jobId, stopped.at, remembered => ({ ...remembered, stopped }))
   return busy?.until
+}
+
+const HANDING_OVER_MS = 3_600_000 // a stack loses its manager within minutes; one that never does may be deleted later
+
+/** Whether the job's VMs have just been given to another manager: what ends with this one must leave them alone. */
+export async function isBeingHandedOver(provider: Provider, jobId: string, now: Date): Promise<boolean> {
+  const note = await provider.openNotebook({ jobId }).read()
+  const stopped = note && parseRemembered(jobId, note.text).stopped
+  return stopped?.handedOver === true && now.getTime() - stopped.at.getTime() < HANDING_OVER_MS
 }
 
 /** After a stop, whoever ordered it. The VMs have to show anew that they can work. */

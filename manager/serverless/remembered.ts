@@ -27,6 +27,8 @@ export interface Remembered {
 export interface Stopped {
   readonly because: string
   readonly at: Date
+  /** Somebody else looks after the VMs from here on: they are not ended. */
+  readonly handedOver?: boolean | undefined
 }
 
 interface Busy {
@@ -114,7 +116,7 @@ const keeperSchema = z.object({
 const noteSchema = z.object({
   format: z.literal(FORMAT),
   deployId: z.string().optional(),
-  stopped: z.object({ because: z.string(), at: instant }).optional(),
+  stopped: z.object({ because: z.string(), at: instant, handedOver: z.boolean().optional() }).optional(),
   busy: z.object({ by: z.string(), until: instant }).optional(),
   backlog: z.number().optional(),
   emptySince: instant.optional(),

@@ -65,6 +65,7 @@ export async function serverlessTick(options: TickOptions): Promise<TickSummary>
   if (before.busy !== undefined && before.busy.until > now) {
     return { kind: 'superseded', because: `another look is under way until ${before.busy.until.toISOString()}` }
   }
+  if (before.stopped?.handedOver === true) return { kind: 'superseded', because: before.stopped.because }
   const depth = await depthOf(options)
   const backlog = depth.ready + depth.leased + depth.delayed
   const emptySince = backlog === 0 ? (before.emptySince ?? now) : undefined

@@ -3,6 +3,7 @@ import { CfnCustomResource, Duration } from 'aws-cdk-lib'
 import type { Role } from 'aws-cdk-lib/aws-iam'
 import { Function as LambdaFn } from 'aws-cdk-lib/aws-lambda'
 import type { Construct, IDependable } from 'constructs'
+import { stackNameOf } from '../stack-name.ts'
 import { JOB_TAG } from '../vm-tags.ts'
 import { FUNCTION_RUNTIME, type ManagerCode, makeFunctionRole, makeLogGroup } from './function-parts.ts'
 import { allow, ownArn, WHOLE_REGION } from './statements.ts'
@@ -28,6 +29,10 @@ export function makeCleanup(scope: Construct, { jobId, packedJob, code, heldByVm
       on: [ownArn(scope, 'ec2', 'instance/*')],
       when: { StringEquals: { [`aws:ResourceTag/${JOB_TAG}`]: jobId } },
     }),
+  )
+  // Whether VMs have been handed over to another manager. makeManager sees to it that the table outlives this function.
+  role.addToPolicy(
+    allow({ actions: ['dynamodb:GetItem'], on: [ownArn(scope, 'dynamodb', `table/${stackNameOf(jobId)}`)] }),
   )
   const cleanup = new LambdaFn(scope, 'Cleanup', {
     ...FUNCTION_RUNTIME,

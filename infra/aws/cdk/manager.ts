@@ -5,7 +5,7 @@ import { Rule, Schedule } from 'aws-cdk-lib/aws-events'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { Policy, type Role } from 'aws-cdk-lib/aws-iam'
 import { Function as LambdaFn } from 'aws-cdk-lib/aws-lambda'
-import type { Construct, IDependable } from 'constructs'
+import type { Construct } from 'constructs'
 import { FUNCTION_RUNTIME, type ManagerCode, makeFunctionRole, makeLogGroup } from './function-parts.ts'
 import { type ManagerReach, managerStatements } from './manager-permissions.ts'
 import { allow } from './statements.ts'
@@ -19,13 +19,16 @@ export interface ManagerParts extends ManagerReach {
   readonly packedJob: string
   readonly code: ManagerCode
   /** Ends the last VMs when the stack is deleted: by then nothing may start new ones. */
-  readonly cleanup: IDependable
+  readonly cleanup: Construct
 }
 
 const TIMEOUT_SECONDS = 55 // less than the minute until the next one
 const MEMORY_MIB = 512
 
-/** Order of deletion, which is that of the dependencies: schedule, function and its permissions go before the last VMs do. */
+/**
+ * Order of deletion, which is that of the dependencies: schedule, function and its permissions go before the last VMs do, and
+ * the notebook after them, which says whether they are to go at all.
+ */
 export function makeManager(scope: Construct, { packedJob, code, cleanup, ...reach }: ManagerParts): Manager {
   const { jobId } = reach
   const notebook = new Table(scope, 'Notebook', {
@@ -59,6 +62,7 @@ export function makeManager(scope: Construct, { packedJob, code, cleanup, ...rea
   manager.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) })
   const rule = new Rule(scope, 'EveryMinute', { schedule: Schedule.rate(Duration.minutes(1)) })
   rule.addTarget(new LambdaFunction(manager, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }))
+  cleanup.node.addDependency(notebook)
   for (const part of [manager, policy, rule]) part.node.addDependency(cleanup)
   return { function: manager, notebook }
 }

@@ -24,11 +24,19 @@ export async function callOnSchedule(moto: Moto, { everyMs, signal, failures }: 
 }
 
 async function managerName(moto: Moto): Promise<string> {
-  const answer = await lambdaRequest(moto, 'GET', '')
-  const { Functions }: { Functions: readonly { FunctionName: string; Handler: string }[] } = JSON.parse(answer.text)
-  const manager = Functions.find(({ Handler }) => Handler.endsWith('.handler'))
+  const manager = (await listFunctions(moto)).find(({ Handler }) => Handler.endsWith('.handler'))
   assert.ok(manager !== undefined)
   return manager.FunctionName
+}
+
+export async function functionNames(moto: Moto): Promise<readonly string[]> {
+  return (await listFunctions(moto)).map(({ FunctionName }) => FunctionName)
+}
+
+async function listFunctions(moto: Moto) {
+  const answer = await lambdaRequest(moto, 'GET', '')
+  const { Functions }: { Functions: readonly { FunctionName: string; Handler: string }[] } = JSON.parse(answer.text)
+  return Functions
 }
 
 async function callFunction(moto: Moto, name: string): Promise<{ readonly failed: boolean; readonly answer: string }> {

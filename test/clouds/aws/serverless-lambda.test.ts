@@ -13,7 +13,7 @@ import { packJob } from '../../../core/packed-job.ts'
 import { openProvider } from '../../../infra/aws/index.ts'
 import type { ProviderSettings } from '../../../infra/open-provider.ts'
 import type { Queue, Vm } from '../../../infra/provider.ts'
-import { orderResume, readServerlessState } from '../../../manager/serverless/orders.ts'
+import { orderResume, orderStop, readServerlessState } from '../../../manager/serverless/orders.ts'
 import { jobConfigWith } from '../../support/job-config.ts'
 import { type Moto, startMoto } from '../../support/moto.ts'
 import { withTools } from '../../support/test-tools.ts'
@@ -23,6 +23,7 @@ import { makeNotebookTable } from './notebook-table.ts'
 const ROOT = join(import.meta.dirname, '..', '..', '..')
 const JOB_ID = 'lambda'
 const LIMIT_MS = 180_000
+const LAST_VMS = { StackId: 'stack', RequestId: 'request', LogicalResourceId: 'LastVms' }
 
 interface Invocation {
   readonly failed: boolean
@@ -178,31 +179,47 @@ withTools(() => {
       assert.equal((await alive()).length, 0)
     })
 
+    it('leaves VMs alone that another manager has taken over, also when it is taken away itself', async () => {
+      await orderResume(openProvider(settings), JOB_ID, new Date())
+      await invoke('handler')
+      assert.equal((await alive()).length, 1)
+      const because = 'cloud-tasks run looks after its VMs'
+      await orderStop(openProvider(settings), JOB_ID, { because, at: new Date(), handedOver: true })
+      const { failed, lines } = await invoke('handler')
+      assert.equal(failed, false)
+      assert.match(lines.join('\n'), /Nothing was done: cloud-tasks run looks after its VMs\./)
+      const answers = await takeAway()
+      assert.equal(answers.at(-1)?.Status, 'SUCCESS')
+      assert.equal((await alive()).length, 1)
+    })
+
     it('ends all VMs when the stack is deleted, and answers CloudFormation', async () => {
       await orderResume(openProvider(settings), JOB_ID, new Date())
       await invoke('handler')
       assert.equal((await alive()).length, 1)
-      const answers: unknown[] = []
+      const answers = await takeAway()
+      assert.equal((await alive()).length, 0)
+      const answer = { type: '', Status: 'SUCCESS', PhysicalResourceId: 'cloud-tasks-last-vms', ...LAST_VMS }
+      assert.deepEqual(answers, [answer, answer])
+    })
+
+    /** As CloudFormation does it. What it is answered, whose first try fails. */
+    async function takeAway(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+      const answers: Readonly<Record<string, unknown>>[] = []
       const server = createServer(async (request, response) => {
         let body = ''
         for await (const chunk of request) body += chunk
-        answers.push([request.method, request.headers['content-type'], JSON.parse(body)])
-        response.writeHead(answers.length === 1 ? 503 : 200).end() // the first try shall fail
+        answers.push({ type: request.headers['content-type'], ...JSON.parse(body) })
+        response.writeHead(request.method !== 'PUT' || answers.length === 1 ? 503 : 200).end()
       })
       await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
       const { port } = server.address() as AddressInfo
-      const request = { StackId: 'stack', RequestId: 'request', LogicalResourceId: 'LastVms' }
       const ResponseURL = `http://127.0.0.1:${port}/answer`
-      const { failed, lines } = await invoke('onDelete', { ...request, RequestType: 'Delete', ResponseURL })
+      const { failed, lines } = await invoke('onDelete', { ...LAST_VMS, RequestType: 'Delete', ResponseURL })
       server.close()
       assert.equal(failed, false, lines.join('\n'))
-      assert.equal((await alive()).length, 0)
-      const answer = { Status: 'SUCCESS', PhysicalResourceId: 'cloud-tasks-last-vms', ...request }
-      assert.deepEqual(answers, [
-        ['PUT', '', answer],
-        ['PUT', '', answer],
-      ])
-    })
+      return answers
+    }
 
     function endBySelf({ id }: Vm): Promise<void> {
       const code = 'Client.InstanceInitiatedShutdown'

@@ -171,6 +171,7 @@ withCdk(() => {
       for (const type of ['Subnet', 'SecurityGroup', 'LaunchTemplate', 'VPCGatewayAttachment', 'Route']) {
         for (const resource of template.ofType(`AWS::EC2::${type}`)) assert.ok(after.includes(template.idOf(resource)))
       }
+      assert.ok(after.includes(template.idOf(template.one('AWS::DynamoDB::Table'))), 'it says whether VMs are to end')
       for (const { Properties } of template.ofType('AWS::Logs::LogGroup')) assert.equal(Properties.RetentionInDays, 7)
     })
 
