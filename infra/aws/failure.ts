@@ -65,8 +65,8 @@ function reasonOf(kind: AwsFailureKind, error: unknown): string {
     case 'no_credentials':
       return (
         `no AWS credentials were found (${said}). ` +
-        'Run "aws configure" or "aws sso login", set AWS_ACCESS_KEY_ID and ' +
-        'AWS_SECRET_ACCESS_KEY, or put access_key and secret_key into the job file.'
+        'Run "aws configure" or "aws sso login" (for the profile of AWS_PROFILE, if it is set), set AWS_ACCESS_KEY_ID ' +
+        'and AWS_SECRET_ACCESS_KEY, or put access_key and secret_key into the job file.'
       )
     case 'expired':
       return 'the AWS credentials have expired. Renew them ("aws sso login" or a new session token) and start again.'

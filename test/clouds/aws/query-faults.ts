@@ -45,7 +45,7 @@ export function everyChangeLostOnce(): Fault {
   }
 }
 
-interface Refusal {
+export interface Refusal {
   readonly status: number
   readonly code: string
   readonly message: string
@@ -55,7 +55,7 @@ function refused(name: string, share: number, refusal: Refusal): Fault {
   return { name, share, strike: async exchange => exchange.reply(inProtocolOf(exchange, refusal)) }
 }
 
-function inProtocolOf({ action, body }: Exchange, { status, code, message }: Refusal): Answer {
+export function inProtocolOf({ action, body }: Exchange, { status, code, message }: Refusal): Answer {
   if (/^\S+$/.test(action)) {
     const text = JSON.stringify({ __type: `com.amazonaws#${code}`, message })
     return { status, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: Buffer.from(text) }
