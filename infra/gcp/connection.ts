@@ -18,6 +18,7 @@ const ADDRESSES = {
   SCHEDULER: 'https://cloudscheduler.googleapis.com',
   SECRET_MANAGER: 'https://secretmanager.googleapis.com',
   SERVICE_USAGE: 'https://serviceusage.googleapis.com',
+  STORAGE: 'https://storage.googleapis.com',
 } as const
 
 export type GcpApi = keyof typeof ADDRESSES
@@ -29,12 +30,17 @@ const EMULATOR_TOKEN = 'emulator'
 /** Without a slash at its end. `CLOUD_TASKS_GCP_<API>_URL` replaces it: private endpoints, emulators. */
 export function gcpAddress({ env }: Pick<ProviderSettings, 'env'>, api: GcpApi): string {
   const name = `CLOUD_TASKS_GCP_${api}_URL`
-  const url = env[name]?.trim().replace(/\/+$/, '')
+  const url = (env[name] ?? (api === 'STORAGE' ? storageEmulator(env) : undefined))?.trim().replace(/\/+$/, '')
   if (!url) return ADDRESSES[api]
   if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
     throw new UserError(`${name} is "${url}", which is not a URL. Give it as https://host or http://host:port.`)
   }
   return url
+}
+
+/** Google's own variable, which may go without `http://`. */
+function storageEmulator({ STORAGE_EMULATOR_HOST: host }: ProviderSettings['env']): string | undefined {
+  return !host || host.includes('://') ? host : `http://${host}`
 }
 
 /** Shared by the parts of one provider. Makes no request, and loads no SDK, before it is asked for something. */

@@ -1,7 +1,7 @@
 // Google's cloud: queues are Pub/Sub topics with a subscription each, VMs are Compute Engine instances of the job's template.
 import { UserError } from '../../core/errors.ts'
 import type { Notebook } from '../notebook.ts'
-import { CatalogOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from '../on-first-use.ts'
+import { CatalogOnFirstUse, NotebookOnFirstUse, ObjectsOnFirstUse, PoolOnFirstUse } from '../on-first-use.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Catalog, Instance, JobRef, Objects, Pool, Provider, Queue, QueueOptions } from '../provider.ts'
 import type { Stack } from '../stack.ts'
@@ -56,8 +56,10 @@ class GcpProvider implements Provider {
     )
   }
 
-  openNotebook(_job: JobRef): Notebook {
-    throw notYet('notes')
+  openNotebook(job: JobRef): Notebook {
+    return this.#closing(
+      new NotebookOnFirstUse(async () => new (await import('./notebook.ts')).GcpNotebook(this.#settings, job)),
+    )
   }
 
   async close(): Promise<void> {
