@@ -4,6 +4,7 @@ import { totalCount } from '../job-db-status.ts'
 import { observeVms } from '../observe-vms.ts'
 import { buildReport } from '../report.ts'
 import { takeSamples } from '../samples.ts'
+import { calmLog } from './calm-log.ts'
 import { openDashboardOption } from './dashboard-command.ts'
 import { EXIT_CODES, watchInterrupts } from './interrupts.ts'
 import type { Invocation } from './invocation.ts'
@@ -32,11 +33,13 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
     await using _dashboard = await openDashboardOption(db.file, invocation)
     await using progress = await openProgress({ job, db, invocation })
     const ticking = setInterval(progress.update, PROGRESS_MS)
+    const log = calmLog(terminal)
+    const warn = (sentence: string) => log('WARNING', sentence)
     const observing = observeVms({
       pool: openPool(job),
       db,
       config: job.config,
-      warn: sentence => terminal.log('WARNING', sentence),
+      warn,
       signal: stop.signal,
     })
     const sampling = takeSamples({
@@ -51,7 +54,7 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       signal: stop.signal,
       untilFinished: !options.has('no-auto-complete'),
       onBatch: progress.hear,
-      warn: sentence => terminal.log('WARNING', sentence),
+      warn,
       ...(outputFile === undefined ? undefined : { outputFile }),
       ...(options.has('print-events') ? { printEvent: (json: string) => terminal.print(json) } : undefined),
     })
@@ -72,7 +75,6 @@ export async function monitorCommand(invocation: Invocation): Promise<number> {
       printReport(report, db, invocation)
     }
     if (interrupt === undefined && report.unfinishedCount === 0) {
-      const log = terminal.log.bind(terminal)
       await tellOfEnding({ kind: 'finished' }, { job, db, report, interrupts, log })
     }
     return interrupt === undefined ? 0 : EXIT_CODES[interrupt]

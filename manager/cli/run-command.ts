@@ -12,6 +12,7 @@ import { requeueFailed } from '../requeue.ts'
 import { type RunEnd, runJob } from '../run.ts'
 import type { Choice } from '../select-offers.ts'
 import { startupScriptFor } from '../startup-scripts.ts'
+import { calmLog } from './calm-log.ts'
 import { openDashboardOption } from './dashboard-command.ts'
 import { showDryRun } from './dry-run.ts'
 import { endJob, terminateVms } from './end-job.ts'
@@ -76,7 +77,7 @@ async function runPrepared(job: OpenJob, { db, send }: PreparedJob, parts: RunPa
   const { choices, scriptOf, interrupts, invocation } = parts
   const { options, terminal } = invocation
   const { config, queues, provider } = job
-  const log = terminal.log.bind(terminal)
+  const log = calmLog(terminal)
   using lease = new ManagerLease(db.sqlite)
   const orders = new StandingOrders(standingLimits(db, invocation))
   const keeper = new PoolKeeper({

@@ -38,9 +38,17 @@ withTools(() =>
           ])
           assert.equal(job.count("status = 'pending'"), TASK_COUNT)
           assert.equal(await bench.depthOf('unstacked'), undefined)
-          bench.refuse({})
+          bench.refuse({ CreateFleet: denied('ec2:CreateFleet', 'UnauthorizedOperation') })
           const run = job.start('run', '--config', 'job.yml', '--catalog', 'catalog.json', '--continue')
           const said = collected(run)
+          await until(
+            'the refusal',
+            () => /ERROR - VMs could not be started.*AWS denied ec2:CreateFleet/.test(said()),
+            {
+              withinMs: 60_000,
+            },
+          )
+          bench.refuse({})
           await until('a VM is started', () => /Started 1 spot VMs c5\.large/.test(said()), { withinMs: 60_000 })
           bench.startAgent(job)
           const { exitCode, stderr } = await run.ended
@@ -73,8 +81,10 @@ withTools(() =>
           const askedCount = bench.countOf('CreateFleet')
 
           bench.refuse({ '*': EXPIRED })
-          await until('the manager says so', () => /credentials have expired\. Renew them/.test(said()))
+          const lookCount = bench.countOf('DescribeInstances')
+          await until('four looks in vain', () => bench.countOf('DescribeInstances') >= lookCount + 4)
           bench.refuse({})
+          assert.equal(said().match(/could not be listed.* credentials have expired\. Renew them/g)?.length, 1, said())
           assert.equal(run.child.exitCode, null, 'the run goes on')
           await untouched()
 
