@@ -19,10 +19,11 @@ export async function relieveCloudManager(job: OpenJob): Promise<void> {
   await order(job, { because: 'cloud-tasks run looks after its VMs', handedOver: true })
 }
 
+/** Also to one that has not looked yet: it may do so at any time. */
 async function order(job: OpenJob, stopped: { readonly because: string; readonly handedOver?: true }): Promise<void> {
-  if ((await readCloudManager(job)) === undefined) return
+  if (job.provider.name === 'local') return // only clouds run one
   const at = new Date(systemClock.now())
-  const busyUntil = await orderStop(job.provider, job.jobId, { ...stopped, at })
+  const busyUntil = await ifDeployed(() => orderStop(job.provider, job.jobId, { ...stopped, at }))
   // A look that began before may still start VMs, which must be there to be ended.
   if (busyUntil !== undefined) await systemClock.sleep(Math.max(0, busyUntil.getTime() - systemClock.now()))
 }

@@ -177,10 +177,21 @@ withTools(() =>
         await isGone('killed')
       })
 
-      it('takes over from the manager in the cloud, and leaves what was deployed', async () => {
+      it('stops a manager in the cloud that has not looked yet, and lets it go on', async () => {
         const folder = openFolder('deployed', sums(200))
-        const deploy = await folder.run('deploy', '--config', 'job.yml')
-        assert.equal(deploy.exitCode, 0, shown(deploy))
+        const managerAfter = async (command: string): Promise<{ stopped?: { because: string } } | undefined> => {
+          const ended = await folder.run(command, '--config', 'job.yml')
+          assert.equal(ended.exitCode, 0, shown(ended))
+          return JSON.parse((await folder.run('status', '--config', 'job.yml', '--json')).stdout).manager
+        }
+        assert.equal(await managerAfter('deploy'), undefined)
+        assert.equal((await managerAfter('stop'))?.stopped?.because, 'it was stopped by cloud-tasks stop')
+        assert.equal((await managerAfter('deploy'))?.stopped, undefined)
+      })
+
+      it('takes over from the manager in the cloud, and leaves what was deployed', async () => {
+        const folder = folders.find(({ jobId }) => jobId === 'deployed')
+        assert.ok(folder !== undefined)
         assert.equal((await functionNames(lab.moto)).length, 2)
         const loaded = await folder.run('load_queue', '--config', 'job.yml', '--task-file', 'tasks.json')
         assert.equal(loaded.exitCode, 0, shown(loaded))
