@@ -6,15 +6,13 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync,
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const wanted = join(import.meta.dirname, 'test-tools', 'requirements.txt')
-const venv = join(root, '.test-tools', 'python')
-const installed = join(venv, 'installed.txt')
-
 const SEE_ABOVE = 'See the lines above, then run it again.'
 const GCS_SERVER = 'github.com/fsouza/fake-gcs-server@v1.56.1'
 const binFolder = join(root, '.test-tools', 'bin')
 
-if (!existsSync(installed) || readFileSync(installed, 'utf8') !== readFileSync(wanted, 'utf8')) install()
+installPython('requirements.txt', { folder: 'python', what: 'the test tools', megabytes: 340 })
+// Apart: what the Python system wants of its packages may contradict what the emulators want.
+installPython('peer-requirements.txt', { folder: 'peer', what: 'the Python system', megabytes: 310 })
 if (spawnSync('go', ['version']).status === 0) {
   buildPubSubFake()
   buildGcsServer()
@@ -30,8 +28,18 @@ for (const [cloud, name, megabytes] of [
   run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'], SEE_ABOVE)
 }
 
-function install(): void {
-  console.log('Installing the test tools (about 340 MB, half a minute) …')
+interface Venv {
+  readonly folder: string
+  readonly what: string
+  readonly megabytes: number
+}
+
+function installPython(requirements: string, { folder, what, megabytes }: Venv): void {
+  const wanted = join(import.meta.dirname, 'test-tools', requirements)
+  const venv = join(root, '.test-tools', folder)
+  const installed = join(venv, 'installed.txt')
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === readFileSync(wanted, 'utf8')) return
+  console.log(`Installing ${what} (about ${megabytes} MB, half a minute) …`)
   rmSync(installed, { force: true })
   run('python3', ['-m', 'venv', '--clear', venv], 'Install Python 3.10 or later with its venv module.')
   const pip = join(venv, 'bin', 'python')
