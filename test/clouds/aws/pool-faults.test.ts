@@ -31,7 +31,7 @@ const FAULTS = [
   lostRequest(0.04),
   lostAnswer(0.06),
   slowAnswer(0.05),
-  silence(0.01),
+  silence(0.03),
 ]
 const LOST_LAUNCH = {
   ...lostAnswer(0.3),

@@ -15,7 +15,7 @@ import { withCdk } from './template.ts'
 
 const FAULTS = [
   everyChangeLostOnce(),
-  ...throttled(0.06),
+  ...throttled(0.09),
   ...failingServer(0.08),
   lostRequest(0.05),
   lostAnswer(0.08),
