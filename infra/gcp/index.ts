@@ -16,7 +16,10 @@ export function openProvider(settings: ProviderSettings): Provider {
 }
 
 export function openStack(_settings: ProviderSettings): Stack {
-  throw notYet('deploying')
+  throw new UserError(
+    'Jobs on Google Cloud are deployed by Pulumi itself in this version: in infra/gcp of a clone, run "npm ci", ' +
+      '"pulumi config set jobFile …" and "pulumi up", then load_queue; "pulumi destroy" removes everything.',
+  )
 }
 
 class GcpProvider implements Provider {
@@ -71,8 +74,4 @@ class GcpProvider implements Provider {
     this.#parts.push(part)
     return part
   }
-}
-
-function notYet(what: string): UserError {
-  return new UserError(`Provider "gcp" has no part for ${what} in this version. Use provider "local".`)
 }

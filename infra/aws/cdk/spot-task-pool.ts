@@ -26,7 +26,7 @@ import { makeVmRole } from './vm-role.ts'
 import { makeVmTemplate } from './vm-template.ts'
 
 export interface SpotTaskPoolProps extends JobSource {
-  /** Who looks after the VMs: a function once a minute (default), or `cloud-tasks manage_pool` on a machine of yours. */
+  /** Who looks after the VMs: a function once a minute (default), or `cloud-tasks run` on a machine of yours. */
   readonly manager?: 'serverless' | 'here'
   /** Network of the VMs. Default: the job file's subnets, else a network of its own. */
   readonly vpc?: IVpc

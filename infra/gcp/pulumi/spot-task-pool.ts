@@ -17,7 +17,7 @@ import { makeVmAccount } from './vm-account.ts'
 import { makeVmTemplate } from './vm-template.ts'
 
 export interface SpotTaskPoolArgs extends JobSource {
-  /** Who looks after the VMs: a service once a minute (default), or `cloud-tasks manage_pool` on a machine of yours. */
+  /** Who looks after the VMs: a service once a minute (default), or `cloud-tasks run` on a machine of yours. */
   readonly manager?: 'serverless' | 'here'
   /** Of the VMs, in the job's region, with a way to Google's APIs. Default: one in a network of its own. */
   readonly subnetwork?: Input<string>
