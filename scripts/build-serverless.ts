@@ -7,6 +7,14 @@ const ROOT = join(import.meta.dirname, '..')
 
 const UNUSED_PARTS: readonly string[] = ['./objects.ts', './stack-deployer.ts'] // both are loaded when they are used
 
+// Some packages still load Node's modules with require, and ask where they are.
+const OLD_MODULES = [
+  "import { createRequire } from 'node:module'",
+  'const require = createRequire(import.meta.url)',
+  'const { filename: __filename, dirname: __dirname } = import.meta',
+  '',
+].join(';')
+
 await buildServerless('aws', 'manager/serverless/aws-lambda.ts')
 await buildServerless('gcp', 'manager/serverless/gcp-cloud-run.ts')
 
@@ -22,8 +30,7 @@ async function buildServerless(cloud: string, entry: string): Promise<void> {
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    // Some packages still load Node's modules with require.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: { js: OLD_MODULES },
     conditions: ['cloud-tasks-source'],
     legalComments: 'none',
     logLevel: 'warning',
