@@ -59,19 +59,22 @@ export async function loadTasks(options: InsertOptions & SendOptions): Promise<L
 export interface BuildJobDbOptions extends Omit<InsertOptions, 'db'> {
   readonly file: string
   readonly job: JobFacts
+  /** What may still be refused, when all tasks are right and nothing has been replaced. Gets the new DB. */
+  readonly beforeSwap?: (db: JobDb) => Promise<void>
 }
 
 /**
  * Step 1 beside an existing DB, which gives way only when all tasks are in the new one: until then, and after any error,
  * the old one is as it was. Returns the new DB, open; `sendPending` or `resumeLoading` goes on.
  */
-export async function buildJobDb({ file, job, ...options }: BuildJobDbOptions): Promise<JobDb> {
+export async function buildJobDb({ file, job, beforeSwap, ...options }: BuildJobDbOptions): Promise<JobDb> {
   const building = `${file}.loading`
   removeJobDbFiles(building) // of a load that was killed
   const db = openJobDb(building, { mode: 'create' })
   try {
     db.saveJob(job)
     await insertTasks({ ...options, db })
+    await beforeSwap?.(db)
   } catch (error) {
     db.discard()
     throw error

@@ -19,6 +19,7 @@ const RUN_ELSEWHERE = new Map([
   ['docs/workers/python.md', 'test/examples/workers-pages.test.ts'],
   ['docs/workers/php.md', 'test/examples/workers-pages.test.ts'],
   ['docs/workers/executables.md', 'test/examples/workers-pages.test.ts'],
+  ['docs/gcp.md', 'scripts/test-tools.ts installs the packages; test/clouds/gcp/stack.test.ts runs the program'],
   ['docs/aws.md', 'test/clouds/aws/lab.test.ts'],
   ['docs/workers/http.md', 'test/examples/http-pages.test.ts'],
 ])

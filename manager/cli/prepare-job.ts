@@ -9,7 +9,6 @@ import type { JobFacts } from '../job-db-facts.ts'
 import { totalCount } from '../job-db-status.ts'
 import { buildJobDb, type LoadProgress, resumeLoading } from '../load-tasks.ts'
 import { refuseIfHeld } from '../manager-lease.ts'
-import { relieveCloudManager } from './cloud-manager.ts'
 import type { Invocation } from './invocation.ts'
 import { bringUpStack, ensureQueues } from './job-stack.ts'
 import type { OpenJob } from './open-job.ts'
@@ -29,9 +28,10 @@ export interface PreparedJob {
 /**
  * undefined = the user did not agree, and nothing was changed.
  *
- * Order: the whole task file is checked into a new DB beside the old one; then the new DB takes the old one's place; then
- * the VMs and messages of the earlier run go; then the new tasks are sent. Killed before the swap, the earlier job is
- * untouched; killed after it, `--continue` sees that no task was sent and cleans the queues again before it sends.
+ * Order: the whole task file is checked into a new DB beside the old one; then what the job needs is made in its cloud, which
+ * may be refused; then the new DB takes the old one's place; then the VMs and messages of the earlier run go; then the new
+ * tasks are sent. Refused or killed before the swap, the earlier job is untouched; killed after it, `--continue` sees that no
+ * task was sent and cleans the queues again before it sends.
  */
 export async function startAfresh(
   job: OpenJob,
@@ -57,15 +57,19 @@ export async function startAfresh(
     return undefined
   }
   terminal.log('INFO', `Reading ${taskFile}`)
+  let created = false
   const db = await buildJobDb({
     file,
+    beforeSwap: async building => {
+      created = await makeStack(job, { db: building, vms })
+    },
     job: facts,
     batches: batchesOf(job, facts, invocation),
     maxBodyBytes: job.provider.limits.maxBodyBytes,
     onProgress: showLoading(invocation),
   })
   try {
-    await cleanUp(job, { db, pool, vms })
+    await cleanUp(job, { pool, created })
   } catch (error) {
     db.close()
     throw error
@@ -90,9 +94,10 @@ export async function reopenJob(job: OpenJob, invocation: Invocation, { vms }: P
     }
     terminal.log('INFO', `Going on with job ${job.jobId}: ${counts.completed} of ${total} tasks are completed`)
     // While every task is pending, whatever is in the queues is of an earlier run.
+    const created = await makeStack(job, { db, vms })
     if (counts.pending === total && total > 0 && facts.loadState !== undefined) {
-      await cleanUp(job, { db, pool: openPool(job), vms })
-    } else await makeStack(job, { db, vms })
+      await cleanUp(job, { pool: openPool(job), created })
+    }
     return { db, send: sender(job, db, invocation) }
   } catch (error) {
     db.close()
@@ -172,11 +177,13 @@ async function mayReplace(job: OpenJob, pool: Pool, file: string, { options, ter
  * VMs first: an agent of the earlier run could still send events of tasks that now mean something else. Before them whoever
  * would start others in their place.
  */
-async function cleanUp(job: OpenJob, { db, pool, vms }: { db: JobDb; pool: Pool } & PrepareOptions): Promise<void> {
-  if (vms) await relieveCloudManager(job)
+async function cleanUp(
+  job: OpenJob,
+  { pool, created }: { readonly pool: Pool; readonly created: boolean },
+): Promise<void> {
   const old = (await pool.list()).filter(vm => vm.state !== 'terminated')
   await pool.terminate(old.map(vm => vm.id))
-  if (await makeStack(job, { db, vms })) return // new queues are empty
+  if (created) return // new queues are empty
   await Promise.all(Object.values(job.queues).map(queue => queue.admin.purge())) // a minute each on some clouds
 }
 

@@ -161,6 +161,23 @@ describe('loading tasks', () => {
     }
   })
 
+  it('does not give way when what the new job needs is refused', async () => {
+    const { file } = newJob()
+    const build = async (count: number, beforeSwap?: () => Promise<void>) => {
+      const batches = readTaskFile(await taskFile('refused.json', numbered(count)))
+      return buildJobDb({ file, job: {}, batches, maxBodyBytes, ...(beforeSwap && { beforeSwap }) })
+    }
+    const first = await build(3)
+    first.close()
+    const refused = build(5, async () => {
+      throw new Error('denied')
+    })
+    await assert.rejects(refused, /denied/)
+    const kept = openJobDb(file, { mode: 'existing' })
+    assert.equal(kept.counts().pending, 3)
+    kept.close()
+  })
+
   it('keeps as pending what a queue did not accept, says so, and sends just that when it goes on', async t => {
     const { file, queue } = newJob()
     const db = openJobDb(file, { mode: 'create' })
