@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { JobFolder } from '../support/job-folder.ts'
 
 describe('cloud-tasks load_queue', () => {
-  const folder = new JobFolder({ jobId: 'web' })
+  const folder = new JobFolder({ env: { GOOGLE_APPLICATION_CREDENTIALS: 'no-such-key.json' }, jobId: 'web' })
   after(() => folder.remove())
   const load = (taskFile: string, ...more: string[]) =>
     folder.run('load_queue', '--config', 'job.yml', '--task-file', taskFile, ...more)
@@ -25,7 +25,7 @@ describe('cloud-tasks load_queue', () => {
     assert.match(loaded.stdout, /^Loaded 50 tasks into queue 'web'/, loaded.stderr)
     for (const [url, message] of [
       [at('none.json'), /none\.json answered 404/],
-      ['gs://bucket/tasks.json', /Task file gs:\/\/bucket\/tasks\.json is read through the provider gcp: /],
+      ['gs://bucket/tasks.json', /gs:\/\/bucket\/tasks\.json failed: .*no-such-key\.json/],
       ['https://a.blob.core.windows.net/c/tasks.json', /is read through the provider azure: /],
       ['ftp://host/tasks.json', /cannot read "ftp:\/\/host\/tasks\.json"/],
     ] as const) {
