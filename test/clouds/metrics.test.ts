@@ -38,7 +38,7 @@ describe('Prometheus', { skip: missing }, () => {
     await eventually('most tasks are done in the eyes of Prometheus', async () => {
       return Number(await query('cloud_tasks_job_tasks{status="completed"}')) >= 40
     })
-    assert.equal(await query('sum(up)'), '2')
+    await eventually('both are scraped', async () => (await query('sum(up)')) === '2')
     assert.equal(await query('sum(cloud_tasks_job_tasks)'), '60')
     assert.ok(Number(await query('cloud_tasks_job_cost_usd_total')) > 0)
     assert.equal(await query('cloud_tasks_agent_slots'), '1')

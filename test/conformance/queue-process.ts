@@ -9,6 +9,7 @@ import { PROVIDER_NAMES } from '../../infra/provider.ts'
 
 const STDOUT = 1
 const EMPTY_SECONDS = 0.5
+const EMPTY_LOOKS = 3 // one may have come back empty through a bad network
 
 const order = z
   .object({
@@ -37,9 +38,10 @@ async function produce(): Promise<void> {
 
 async function consume(): Promise<void> {
   say('ready')
-  for (;;) {
+  for (let emptyCount = 0; emptyCount < EMPTY_LOOKS; ) {
     const deliveries = await queue.receive({ maxMessages: order.batch, waitSeconds: EMPTY_SECONDS })
-    if (deliveries.length === 0) return
+    emptyCount = deliveries.length === 0 ? emptyCount + 1 : 0
+    if (deliveries.length === 0) continue
     const bodies = deliveries.map(({ body }) => body).join(' ')
     say(`holding ${bodies}`)
     const { lost } = await queue.ack(deliveries.map(({ receipt }) => receipt))
