@@ -25,7 +25,17 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const OPENER = 'infra/open-provider.ts'
 const CLOUD_MAY_IMPORT = [
   ...['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'],
-  ...['web-file', 'resumed-read', 'cpu-rank', 'load-job-file', 'adaptive-limit', 'lease-book', 'on-first-use'],
+  ...[
+    'failure-words',
+    'bucket-address',
+    'web-file',
+    'resumed-read',
+    'cpu-rank',
+    'load-job-file',
+    'adaptive-limit',
+    'lease-book',
+    'on-first-use',
+  ],
   ...['shut-down', 'price-cache', 'kept-source', 'object-key', 'pool-plan'],
 ].map(name => `infra/${name}.ts`)
 const CLOUD_PACKAGE = /^(@aws-sdk|@aws-cdk|@smithy|aws-cdk-lib|constructs|@google-cloud|@azure|@pulumi)(\/|$)/

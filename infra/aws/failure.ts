@@ -1,6 +1,7 @@
 // Turns an error of the AWS SDK into one sentence: what happened, where, what to do next. SDK errors never leave an adapter raw.
 import { assertNever } from '../../core/assert-never.ts'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
+import { capitalised, NETWORK_CODES, saidWords, UNRESOLVED_CODES } from '../failure-words.ts'
 
 type AwsFailureKind =
   | 'no_credentials'
@@ -162,31 +163,14 @@ const CODES: readonly (readonly [AwsFailureKind, ReadonlySet<string>])[] = [
   ],
   ['server', new Set(['InternalError', 'InternalFailure', 'InternalServerError', 'ServiceUnavailable'])],
 ]
-const UNRESOLVED_CODES = new Set(['ENOTFOUND', 'EAI_AGAIN'])
-const NETWORK_CODES = new Set([
-  'ECONNABORTED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-  'ETIMEDOUT',
-])
-
-/** What AWS said, in its own words and with its code, short enough for a sentence. */
 function saidBy(error: unknown): string {
   const words = messageOf(error)
     .replace(/\s*Encoded authorization failure message: \S+/, '')
     .replace(/^@smithy\/node-http-handler - (\[ERROR\] )?/, '')
-    .replaceAll(/\s+/g, ' ')
-    .replace(/[\s.]+$/, '')
   const code = awsErrorCode(error)
-  const named = code === '' || /^(Error|TimeoutError|AggregateError|CredentialsProviderError|UnknownError)$/.test(code)
-  const text = named || words.includes(code) ? words : words === '' ? code : `${code}: ${words}`
-  return text === '' ? 'it gave no reason' : text.slice(0, MAX_SAID_CHARS)
+  const general = /^(Error|TimeoutError|AggregateError|CredentialsProviderError|UnknownError)$/.test(code)
+  return saidWords(words, general ? '' : code)
 }
-
-const MAX_SAID_CHARS = 400
 
 /** `… is not authorized to perform: sqs:sendmessage on resource: arn:aws:sqs:…` */
 function deniedAction(error: unknown): string | undefined {
@@ -198,8 +182,4 @@ function httpStatusOf(error: unknown): number | undefined {
   const metadata = error.$metadata
   if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined
-}
-
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

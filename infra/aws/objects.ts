@@ -8,7 +8,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
-import { OBJECT_PREFIX, objectKey } from '../object-key.ts'
+import { urlOf as addressOf, ownPlaceOf, type Place, placeOf } from '../bucket-address.ts'
+import { objectKey } from '../object-key.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Objects } from '../provider.ts'
 import { readResumed } from '../resumed-read.ts'
@@ -41,18 +42,14 @@ export class AwsObjects implements Objects {
 
   async *read(url: string): AsyncGenerator<Uint8Array> {
     if (isWebUrl(url)) yield* readWeb(url)
-    else yield* this.#readObject(placeOf(url))
+    else yield* this.#readObject(placeOf('s3', url))
   }
 
-  /** Only what `write` made: an object of the user's own is not ours to delete. */
+  /** Only what `write` made. */
   async remove(url: string): Promise<void> {
-    const bucket = this.#ownBucket()
-    const place = placeOf(url)
-    if (place.bucket !== bucket || !place.key.startsWith(OBJECT_PREFIX)) {
-      throw new UserError(`"${url}" is not under s3://${bucket}/${OBJECT_PREFIX}, so it is not deleted.`)
-    }
+    const place = ownPlaceOf('s3', url, this.#ownBucket())
     await this.#client()
-      .send(new DeleteObjectCommand({ Bucket: bucket, Key: place.key }))
+      .send(new DeleteObjectCommand({ Bucket: place.bucket, Key: place.key }))
       .catch(error => this.#fail(error, `deleting ${url}`, place))
   }
 
@@ -121,21 +118,7 @@ export class AwsObjects implements Objects {
   }
 }
 
-interface Place {
-  readonly bucket: string
-  readonly key: string
-}
-
-/** As the AWS programs write it: what follows the bucket is the key, letter by letter. */
-function urlOf({ bucket, key }: Place): string {
-  return `s3://${bucket}/${key}`
-}
-
-function placeOf(url: string): Place {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/is.exec(url) ?? []
-  if (bucket !== undefined && key !== undefined) return { bucket, key }
-  throw new UserError(`The provider aws cannot read "${url}": give it as s3://bucket/key, http: or https:.`)
-}
+const urlOf = (place: Place) => addressOf('s3', place)
 
 function bytesOf({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Array> {
   // In Node the SDK gives a Readable, which its type for all platforms does not say.

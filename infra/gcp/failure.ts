@@ -2,6 +2,7 @@
 // errors never leave an adapter.
 import { assertNever } from '../../core/assert-never.ts'
 import { codeOf, messageOf, UserError } from '../../core/errors.ts'
+import { capitalised, NETWORK_CODES, saidWords, UNRESOLVED_CODES } from '../failure-words.ts'
 
 type GcpFailureKind =
   | 'no_credentials'
@@ -65,7 +66,7 @@ export function gcpFailureKind(error: unknown): GcpFailureKind {
   if (kind !== undefined) return kind
   const system = systemCodeOf(error)
   if (system !== undefined && UNRESOLVED_CODES.has(system)) return 'unresolved'
-  if (system !== undefined && NETWORK_CODES.has(system)) return 'network'
+  if (system !== undefined && (NETWORK_CODES.has(system) || FETCH_CODES.has(system))) return 'network'
   if (error instanceof Error && (error.name === 'TimeoutError' || error.message === 'fetch failed')) return 'network'
   return 'other'
 }
@@ -125,15 +126,8 @@ const REASONS: readonly (readonly [GcpFailureKind, ReadonlySet<string>])[] = [
   ['throttled', new Set(['RATE_LIMIT_EXCEEDED', 'rateLimitExceeded', 'userRateLimitExceeded'])],
   ['quota', new Set(['quotaExceeded', 'QUOTA_EXCEEDED', 'RESOURCE_QUOTA_EXCEEDED', 'limitExceeded'])],
 ]
-const UNRESOLVED_CODES = new Set(['ENOTFOUND', 'EAI_AGAIN'])
-const NETWORK_CODES = new Set([
-  'ECONNABORTED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-  'ETIMEDOUT',
+/** Of Node's own client of HTTP. */
+const FETCH_CODES = new Set([
   'UND_ERR_BODY_TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
@@ -178,19 +172,11 @@ function sentenceOf(kind: GcpFailureKind, said: string): string {
   }
 }
 
-/** In Google's own words, short enough for a sentence. */
 function saidBy(error: unknown): string {
   const cause = error instanceof Error && error.message === 'fetch failed' ? error.cause : undefined
-  const words = messageOf(cause ?? error)
-    .replace(/^\d+ [A-Z_]+: /, '') // gRPC's number and name
-    .replaceAll(/\s+/g, ' ')
-    .replace(/[\s.]+$/, '')
-  const reason = reasonOf(error)
-  const text = reason === '' || words.includes(reason) ? words : words === '' ? reason : `${reason}: ${words}`
-  return text === '' ? 'it gave no reason' : text.slice(0, MAX_SAID_CHARS)
+  const words = messageOf(cause ?? error).replace(/^\d+ [A-Z_]+: /, '') // gRPC's number and name
+  return saidWords(words, reasonOf(error))
 }
-
-const MAX_SAID_CHARS = 400
 
 /** Of an answer over REST, of gRPC's error details, or of the first of Google's older list of errors. */
 function reasonOf(error: unknown): string {
@@ -205,8 +191,4 @@ function reasonOf(error: unknown): string {
 /** `fetch` hides it in the cause. */
 function systemCodeOf(error: unknown): string | undefined {
   return codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined)
-}
-
-function capitalised(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1)
 }

@@ -6,7 +6,8 @@ import { createGunzip } from 'node:zlib'
 import { type File, IdempotencyStrategy, Storage, type StorageOptions } from '@google-cloud/storage'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { UserError } from '../../core/errors.ts'
-import { OBJECT_PREFIX, objectKey } from '../object-key.ts'
+import { urlOf as addressOf, ownPlaceOf, type Place, placeOf } from '../bucket-address.ts'
+import { objectKey } from '../object-key.ts'
 import type { ProviderSettings } from '../open-provider.ts'
 import type { Objects } from '../provider.ts'
 import { readResumed } from '../resumed-read.ts'
@@ -41,16 +42,12 @@ export class GcpObjects implements Objects {
 
   async *read(url: string): AsyncGenerator<Uint8Array> {
     if (isWebUrl(url)) yield* readWeb(url)
-    else yield* this.#readObject(placeOf(url))
+    else yield* this.#readObject(placeOf('gs', url))
   }
 
-  /** Only what `write` made: an object of the user's own is not ours to delete. */
+  /** Only what `write` made. */
   async remove(url: string): Promise<void> {
-    const bucket = this.#ownBucket()
-    const place = placeOf(url)
-    if (place.bucket !== bucket || !place.key.startsWith(OBJECT_PREFIX)) {
-      throw new UserError(`"${url}" is not under gs://${bucket}/${OBJECT_PREFIX}, so it is not deleted.`)
-    }
+    const place = ownPlaceOf('gs', url, this.#ownBucket())
     await this.#try(`deleting ${url}`, place, storage => fileAt(storage, place).delete({ ignoreNotFound: true }))
   }
 
@@ -123,21 +120,7 @@ export class GcpObjects implements Objects {
   }
 }
 
-interface Place {
-  readonly bucket: string
-  readonly key: string
-}
-
-/** As Google's programs write it: what follows the bucket is the key, letter by letter. */
-function urlOf({ bucket, key }: Place): string {
-  return `gs://${bucket}/${key}`
-}
-
-function placeOf(url: string): Place {
-  const [, bucket, key] = /^gs:\/\/([^/]+)\/(.+)$/is.exec(url) ?? []
-  if (bucket !== undefined && key !== undefined) return { bucket, key }
-  throw new UserError(`The provider gcp cannot read "${url}": give it as gs://bucket/key, http: or https:.`)
-}
+const urlOf = (place: Place) => addressOf('gs', place)
 
 function fileAt(storage: Storage, { bucket, key }: Place): File {
   return storage.bucket(bucket).file(key)
