@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { AGENT_METRICS, metricSpec, PROCESS_METRICS } from '../../core/metric-table.ts'
+import { freePort } from '../support/free-port.ts'
 import { parseMetrics } from '../support/metrics-text.ts'
 import { eventually, fixture, openBench } from './agent-run.ts'
 
@@ -88,15 +89,6 @@ describe('metrics of an agent', () => {
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await new Promise<number>(resolve =>
-    server.listen(0, '127.0.0.1', () => resolve(portOf(server.address()))),
-  )
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 function portOf(address: ReturnType<ReturnType<typeof createServer>['address']>): number {
   return typeof address === 'object' && address !== null ? address.port : 0

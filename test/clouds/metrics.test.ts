@@ -1,9 +1,9 @@
 // The real Prometheus reads the metrics of a real job and a real agent, and promtool finds nothing to complain of.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../support/free-port.ts'
 import { JobFolder } from '../support/job-folder.ts'
 
 const TIMEOUT = { timeout: 120_000 }
@@ -118,12 +118,4 @@ async function eventually(what: string, met: () => Promise<boolean>): Promise<vo
     assert.ok(Date.now() < deadline, `waited for: ${what}`)
     await sleep(100)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

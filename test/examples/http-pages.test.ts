@@ -1,10 +1,10 @@
 // The commands of docs/workers/http.md, run as they stand there.
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { renderServeHelp } from '../../agent/http/serve-settings.ts'
+import { freePort } from '../support/free-port.ts'
 import { checkout, ReaderFolder } from '../support/shell-blocks.ts'
 
 const PAGE = 'docs/workers/http.md'
@@ -46,12 +46,4 @@ describe('the page about HTTP workers', { timeout: 60_000 }, () => {
 
 function readPage(): string {
   return readFileSync(join(checkout, PAGE), 'utf8')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

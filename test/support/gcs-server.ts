@@ -1,7 +1,7 @@
 // Cloud Storage on a loopback port: fake-gcs-server, with its objects in memory, as a process that ends with us.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { freePort } from './free-port.ts'
 import { goTool } from './test-tools.ts'
 
 export interface GcsServer {
@@ -78,14 +78,4 @@ async function ready(url: string): Promise<void> {
     if (Date.now() > endMs) throw new Error('fake-gcs-server did not start.')
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

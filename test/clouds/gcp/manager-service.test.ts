@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,6 +11,7 @@ import { after, before, describe, it } from 'node:test'
 import { systemClock } from '../../../core/clock.ts'
 import { packJob } from '../../../core/packed-job.ts'
 import { openProvider } from '../../../infra/gcp/index.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type GceFake, startGce } from '../../support/gce-fake.ts'
 import { type GcsServer, startGcsServer } from '../../support/gcs-server.ts'
 import { jobConfigWith } from '../../support/job-config.ts'
@@ -117,14 +117,4 @@ function packedJob(): string {
     run: { task: './task.ts', use_spot: true },
   })
   return packJob({ jobId: JOB_ID, queueName: JOB_ID, config })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(address !== null && typeof address === 'object')
-  return address.port
 }

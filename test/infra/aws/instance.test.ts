@@ -1,18 +1,17 @@
 // An EC2 VM passes the suite of all instances, and copes with what metadata services do.
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { hostname, tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { hostname } from 'node:os'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { vmId } from '../../../core/ids.ts'
 import { AwsInstance } from '../../../infra/aws/instance.ts'
 import type { Notice } from '../../../infra/provider.ts'
 import { instanceConformance } from '../../conformance/instance-suite.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type Imds, type ImdsOptions, startImds } from '../../support/imds-fake.ts'
+import { type PoweringOffVm, startPoweringOff } from '../../support/powering-off-vm.ts'
 import { until } from '../../support/processes.ts'
 
 const POWER_OFF_PROGRAM = fileURLToPath(new URL('./powers-off.ts', import.meta.url))
@@ -182,49 +181,15 @@ async function firstNotices(imds: Imds, count: number): Promise<readonly Notice[
   return notices
 }
 
+function bootVm(endpoint: string, commands: Readonly<Record<string, string>>): Promise<PoweringOffVm> {
+  return startPoweringOff({
+    program: POWER_OFF_PROGRAM,
+    env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint },
+    commands,
+  })
+}
+
 /** Where nobody listens. */
 async function closedEndpoint(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(address !== null && typeof address === 'object')
-  return `http://127.0.0.1:${address.port}`
-}
-
-interface BootedVm {
-  readonly vm: ChildProcess
-  readonly stderr: () => string
-  /** The commands that were run. */
-  log(): Promise<string>
-}
-
-/** A process group that powers itself off, on a machine that has only the given commands for it. */
-async function bootVm(endpoint: string, commands: Readonly<Record<string, string>>): Promise<BootedVm> {
-  const bin = await mkdtemp(join(tmpdir(), 'cloud-tasks-vm-'))
-  const logFile = join(bin, 'log')
-  await writeFile(logFile, '')
-  for (const [name, script] of Object.entries(commands)) {
-    await writeFile(join(bin, name), `#!/bin/bash\nPATH=/usr/bin:/bin\necho "${name} $*" >> '${logFile}'\n${script}\n`)
-    await chmod(join(bin, name), 0o755)
-  }
-  const vm = spawn(process.execPath, [POWER_OFF_PROGRAM], {
-    detached: true,
-    env: { PATH: [bin, dirname(process.execPath)].join(delimiter), AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint },
-    stdio: ['ignore', 'inherit', 'pipe'],
-  })
-  let said = ''
-  vm.stderr?.setEncoding('utf8').on('data', text => {
-    said += text
-  })
-  return {
-    vm,
-    stderr: () => said,
-    async log() {
-      const text = await readFile(logFile, 'utf8')
-      await rm(bin, { recursive: true })
-      return text
-    },
-  }
+  return `http://127.0.0.1:${await freePort()}`
 }

@@ -1,11 +1,8 @@
 // A Compute Engine VM passes the suite of all instances, and copes with what metadata servers do.
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { hostname, tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { hostname } from 'node:os'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { vmId } from '../../../core/ids.ts'
@@ -13,8 +10,10 @@ import { GcpInstance } from '../../../infra/gcp/instance.ts'
 import { GcpPool } from '../../../infra/gcp/pool.ts'
 import type { Notice } from '../../../infra/provider.ts'
 import { instanceConformance } from '../../conformance/instance-suite.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type GceFake, startGce } from '../../support/gce-fake.ts'
 import { type GceMetadata, type GceMetadataOptions, startGceMetadata } from '../../support/gce-metadata-fake.ts'
+import { type PoweringOffVm, startPoweringOff } from '../../support/powering-off-vm.ts'
 import { until } from '../../support/processes.ts'
 import { PROJECT, settingsOn } from './gce-pool.ts'
 
@@ -214,56 +213,16 @@ async function firstNotices(metadata: GceMetadata, count: number): Promise<reado
   return notices
 }
 
-/** Where nobody listens. */
-async function closedAddress(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  assert.ok(address !== null && typeof address === 'object')
-  return `127.0.0.1:${address.port}`
-}
-
-interface BootedVm {
-  readonly vm: ChildProcess
-  readonly stderr: () => string
-  /** The commands that were run. */
-  log(): Promise<string>
-}
-
-/** A process that ends its VM, on a machine that has only the given commands for it. */
-async function bootVm(
+function bootVm(
   { address }: Pick<GceMetadata, 'address'>,
   { endpoint }: Pick<GceFake, 'endpoint'>,
   commands: Readonly<Record<string, string>>,
-): Promise<BootedVm> {
-  const bin = await mkdtemp(join(tmpdir(), 'cloud-tasks-vm-'))
-  const logFile = join(bin, 'log')
-  await writeFile(logFile, '')
-  for (const [name, script] of Object.entries(commands)) {
-    await writeFile(join(bin, name), `#!/bin/bash\nPATH=/usr/bin:/bin\necho "${name} $*" >> '${logFile}'\n${script}\n`)
-    await chmod(join(bin, name), 0o755)
-  }
-  const vm = spawn(process.execPath, [POWER_OFF_PROGRAM], {
-    env: {
-      PATH: [bin, dirname(process.execPath)].join(delimiter),
-      GCE_METADATA_HOST: address,
-      CLOUD_TASKS_GCP_COMPUTE_URL: endpoint,
-    },
-    stdio: ['ignore', 'inherit', 'pipe'],
-  })
-  let said = ''
-  vm.stderr?.setEncoding('utf8').on('data', text => {
-    said += text
-  })
-  return {
-    vm,
-    stderr: () => said,
-    async log() {
-      const text = await readFile(logFile, 'utf8')
-      await rm(bin, { recursive: true })
-      return text
-    },
-  }
+): Promise<PoweringOffVm> {
+  const env = { GCE_METADATA_HOST: address, CLOUD_TASKS_GCP_COMPUTE_URL: endpoint }
+  return startPoweringOff({ program: POWER_OFF_PROGRAM, env, commands })
+}
+
+/** Where nobody listens. */
+async function closedAddress(): Promise<string> {
+  return `127.0.0.1:${await freePort()}`
 }
