@@ -27,6 +27,7 @@ const CLOUD_MAY_IMPORT = [
   ...['provider', 'notebook', 'stack', 'startup-script', 'job-script', 'open-provider'],
   ...[
     'failure-words',
+    'launch-failure',
     'bucket-address',
     'web-file',
     'resumed-read',

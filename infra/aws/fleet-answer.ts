@@ -1,7 +1,8 @@
 // What EC2 Fleet answers to a launch, in the words of the pool seam. Pure.
 import type { CreateFleetCommandOutput, CreateFleetError, CreateFleetInstance } from '@aws-sdk/client-ec2'
 import { vmId } from '../../core/ids.ts'
-import type { LaunchChoice, LaunchFailure, LaunchPlan, LaunchReport, Vm } from '../provider.ts'
+import { launchFailure } from '../launch-failure.ts'
+import type { LaunchFailure, LaunchPlan, LaunchReport, Vm } from '../provider.ts'
 import { awsFailureKind } from './failure.ts'
 
 export interface FleetContext {
@@ -21,14 +22,6 @@ export function launchReportOf({ Instances, Errors }: CreateFleetCommandOutput, 
     return { launched, failures: [launchFailure(best, 'capacity', message)] }
   }
   return { launched, failures }
-}
-
-export function launchFailure(
-  { offer }: LaunchChoice,
-  reason: LaunchFailure['reason'],
-  message: string,
-): LaunchFailure {
-  return { reason, instanceType: offer.instanceType, zone: offer.zone, message }
 }
 
 function vmsOf(group: CreateFleetInstance, { jobId, plan, launchedAt, ...context }: FleetContext): Vm[] {

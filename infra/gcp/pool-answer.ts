@@ -1,4 +1,6 @@
 // What Compute Engine says of a launch that got less than it asked for, in the words of the pool seam. Pure.
+
+import { launchFailure } from '../launch-failure.ts'
 import type { LaunchChoice, LaunchFailure } from '../provider.ts'
 import { GcpError, gcpFailureKind } from './failure.ts'
 import type { LaunchGroup } from './pool-request.ts'
@@ -25,14 +27,6 @@ export function refusedLaunch(group: LaunchGroup, error: unknown): LaunchFailure
   const reason = told === 'other' && gcpFailureKind(error) === 'quota' ? 'quota' : told
   if (reason !== 'capacity' && reason !== 'quota') return undefined
   return group.choices.map(choice => launchFailure(choice, reason, error.message))
-}
-
-export function launchFailure(
-  { offer }: LaunchChoice,
-  reason: LaunchFailure['reason'],
-  message: string,
-): LaunchFailure {
-  return { reason, instanceType: offer.instanceType, zone: offer.zone, message }
 }
 
 function errorOf({ code, message }: Json): { readonly code: string; readonly message: string } {

@@ -6,6 +6,7 @@ import { systemClock } from '../../core/clock.ts'
 import { messageOf, UserError } from '../../core/errors.ts'
 import { type VmId, vmId } from '../../core/ids.ts'
 import { vmNamePrefix } from '../../core/names.ts'
+import { launchFailure } from '../launch-failure.ts'
 import type { LocalSettings } from '../open-provider.ts'
 import type {
   JobRef,
@@ -57,13 +58,13 @@ export class LocalPool implements Pool {
         await this.#start(row, choice)
       } catch (error) {
         await this.#registry.markEnded(row.id, systemClock.now(), 'launch failed')
-        failures.push(failure(choice, 'other', messageOf(error)))
+        failures.push(launchFailure(choice, 'other', messageOf(error)))
       }
     }
     const missing = plan.vmCount - rows.length
     if (missing > 0) {
       const message = `The local cloud has room for ${capacity} VMs at once; ${missing} of ${plan.vmCount} did not fit.`
-      for (let index = 0; index < missing; index++) failures.push(failure(choice, 'capacity', message))
+      for (let index = 0; index < missing; index++) failures.push(launchFailure(choice, 'capacity', message))
     }
     const launched = await Promise.all(rows.map(row => this.#registry.find(row.id)))
     return { launched: launched.flatMap(row => (row === undefined || failedLaunch(row) ? [] : [vmOf(row)])), failures }
@@ -176,10 +177,6 @@ function failedLaunch(row: VmRow): boolean {
 function hostIsGone(row: VmRow): boolean {
   if (row.host !== undefined) return !processRuns(row.host)
   return row.stopReason !== undefined || systemClock.now() - row.launchedMs > START_WITHIN_MS
-}
-
-function failure({ offer }: LaunchChoice, reason: LaunchFailure['reason'], message: string): LaunchFailure {
-  return { reason, instanceType: offer.instanceType, zone: offer.zone, message }
 }
 
 function vmOf(row: VmRow): Vm {
